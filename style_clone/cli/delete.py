@@ -1,0 +1,25 @@
+"""`style-clone delete`."""
+
+from __future__ import annotations
+
+import click
+
+from style_clone.cli.options import json_option, print_json, settings
+
+
+@click.command()
+@click.argument("persona")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+def command(persona: str, yes: bool, as_json: bool) -> None:
+    """Delete PERSONA: what was ingested and everything made from it. This cannot be undone.
+
+    \b
+      style-clone delete me
+    """
+    workspace = settings().workspace
+    root = workspace.existing(persona).root
+    if not yes and not as_json:
+        click.confirm(f"Delete {root} and everything in it?", abort=True)
+    workspace.delete(persona)
+    print_json({"deleted": persona}) if as_json else click.echo(f"Deleted {persona}.")

@@ -1,0 +1,46 @@
+"""`style-clone ui`."""
+
+from __future__ import annotations
+
+import json
+import signal
+from contextlib import ExitStack
+
+import click
+
+from style_clone.cli.options import json_option, settings
+from style_clone.cli.terminal import progress
+from style_clone.models import DEFAULT_BASE
+from style_clone.settings import LOOPBACK
+
+
+@click.command()
+@click.option("--host", default=LOOPBACK, show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on; a free one if not given.")
+@click.option("--base", help="Base model the endpoint runs on; the bundled one if not given.")
+@json_option
+def command(host: str, port: int | None, base: str | None, as_json: bool) -> None:
+    """Open the page: upload your writing, train, chat with clone and prompted baseline side by side.
+
+    Starts the endpoint if it is not running, prints the page's address and stays until Ctrl-C, which ends everything
+    it started. The page has no password: with --host other than 127.0.0.1, whoever reaches it can use it.
+
+    \b
+    style-clone ui
+    style-clone ui --port 7860
+    """
+    from style_clone.serving import endpoint
+    from style_clone.ui.run import launch
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    found = settings()
+    try:
+        with ExitStack() as started:
+            with progress(quiet=as_json) as report:
+                running = started.enter_context(endpoint.start(found, base=base, report=report))
+            page = launch(found, running, host=host, port=port, base=base or DEFAULT_BASE)
+            started.callback(page.close)
+            click.echo(json.dumps({"url": page.url}) if as_json else f"The page is at {page.url}  (Ctrl-C ends it)")
+            page.wait()
+    except KeyboardInterrupt:
+        click.echo("stopped", err=True)

@@ -1,0 +1,1 @@
+"""adapter + prompted baseline + held-out pairs -> scorecard.json."""

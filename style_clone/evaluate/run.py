@@ -1,0 +1,118 @@
+"""The story of the quick scorecard: held-out pairs -> bits per byte of plain, prompted and clone -> scorecard.json."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from typing import Any
+
+from style_clone import baseline
+from style_clone.conversation import Pair, read_pairs
+from style_clone.errors import MissingStage
+from style_clone.evaluate.fit import Fit, Measurer
+from style_clone.evaluate.statistics import ratio_difference_interval
+from style_clone.models import BaseModel, load_model, load_tokenizer
+from style_clone.persona import Persona
+from style_clone.progress import Event, Report, silent
+from style_clone.prompt import Prompt
+from style_clone.train import artifact
+from style_clone.workspace import PersonaFolder, file_hash, write_json
+
+QUICK_PAIRS = 60
+MAX_TOKENS = 4096
+EXPLORATORY = (100, 20)
+"""Under so many test pairs or conversations the scorecard is exploratory."""
+
+
+def evaluate(folder: PersonaFolder, base: BaseModel, *, quick: bool = True, report: Report = silent) -> dict[str, Any]:
+    """Measure the persona's clone on its test pairs and save scorecard.json, which is returned.
+
+    `quick` takes whole conversations at random, by seed, until there are QUICK_PAIRS pairs; otherwise all. Raises
+    MissingStage where pairs or adapter are missing.
+    """
+    run = artifact.load_run(folder)
+    pairs = _test_pairs(folder, QUICK_PAIRS if quick else None)
+    report(Event("evaluate", f"{len(pairs)} held-out replies"))
+    fits = _measure(folder, base, pairs, report)
+    scorecard = {
+        "kind": "quick" if quick else "held-out fit",
+        "pairs": len(pairs),
+        "conversations": len(fits["clone"].bits),
+        "exploratory": len(pairs) < EXPLORATORY[0] or len(fits["clone"].bits) < EXPLORATORY[1],
+        "bits_per_byte": {name: fit.bits_per_byte for name, fit in fits.items()},
+        "clone_minus_prompted": _difference(fits["clone"], fits["prompted"]),
+        "cost": {"train_seconds": run["seconds"], "train_tokens": run["num_train_tokens"]},
+        "adapter_sha256": run["adapter_sha256"],
+        "test_sha256": file_hash(folder.split("test")),
+    }
+    scorecard["verdict"] = verdict(scorecard)
+    write_json(folder.scorecard, scorecard)
+    return scorecard
+
+
+def verdict(scorecard: dict[str, Any]) -> str:
+    """One sentence a layperson understands, from the held-out fit alone."""
+    bits, difference = scorecard["bits_per_byte"], scorecard["clone_minus_prompted"]
+    numbers = f"{bits['clone']:.2f} bits per byte of their real replies, the best prompt here {bits['prompted']:.2f}"
+    if difference["high"] < 0:
+        said = f"The clone predicts this writer better than the prompt does: {numbers}."
+    elif difference["low"] > 0:
+        said = (
+            f"The prompt predicts this writer better than the clone does, so a prompt is enough: the clone {numbers}."
+        )
+    else:
+        said = f"Clone and prompt cannot be told apart on this writing: the clone {numbers}."
+    size = f" From {scorecard['pairs']} replies in {scorecard['conversations']} conversations"
+    return said + size + (": exploratory." if scorecard["exploratory"] else ".")
+
+
+def _test_pairs(folder: PersonaFolder, limit: int | None) -> list[Pair]:
+    if not folder.split("test").exists():
+        raise MissingStage(f"{folder.slug} has no pairs yet", mend=f"Make them: style-clone pairs {folder.slug}")
+    pairs = read_pairs(folder.split("test"))
+    if not pairs:
+        raise MissingStage(
+            f"{folder.slug} has no test pairs to measure on", mend="Add more writing, then make pairs again."
+        )
+    if limit is None:
+        return pairs
+    conversations = sorted({pair.conversation for pair in pairs})
+    random.Random(0).shuffle(conversations)
+    kept: set[str] = set()
+    for conversation in conversations:
+        kept.add(conversation)
+        if sum(pair.conversation in kept for pair in pairs) >= limit:
+            break
+    return [pair for pair in pairs if pair.conversation in kept]
+
+
+def _measure(folder: PersonaFolder, base: BaseModel, pairs: Sequence[Pair], report: Report) -> dict[str, Fit]:
+    """Each candidate's fit. Plain and prompted run with the adapter switched off, in the same process and weights."""
+    from peft import PeftModel
+
+    model = PeftModel.from_pretrained(load_model(base), folder.adapter)
+    measure = Measurer(model, load_tokenizer(base), min(MAX_TOKENS, model.config.max_position_embeddings))
+    candidates: dict[str, tuple[Prompt, Callable[[], Any]]] = {
+        "plain": (Prompt(), model.disable_adapter),
+        "prompted": (baseline.load(folder), model.disable_adapter),
+        "clone": (Persona.load(folder).prompt, nullcontext),
+    }
+    fits = {}
+    for number, (name, (prompt, using)) in enumerate(candidates.items()):
+
+        def told(done: int, total: int, name: str = name, number: int = number) -> None:
+            report(Event("evaluate", name, number + done / total, len(candidates)))
+
+        fits[name] = measure(pairs, prompt, using, told)
+    return fits
+
+
+def _difference(first: Fit, second: Fit) -> dict[str, float]:
+    names = sorted(first.bits)
+    difference, low, high = ratio_difference_interval(
+        [first.bits[name] for name in names],
+        [second.bits[name] for name in names],
+        [first.num_bytes[name] for name in names],
+    )
+    return {"difference": difference, "low": low, "high": high}

@@ -1,0 +1,1 @@
+"""One module per import format; they never import each other."""

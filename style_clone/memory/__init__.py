@@ -1,0 +1,1 @@
+"""The author's training text -> a retrieval index; facts for a prompt."""

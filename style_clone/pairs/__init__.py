@@ -1,0 +1,1 @@
+"""messages.jsonl -> pairs/{train,dev,judge,test}.jsonl."""

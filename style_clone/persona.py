@@ -1,0 +1,68 @@
+"""persona.json: who is cloned, on which base model, and how the clone is prompted and sampled."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from style_clone.prompt import Prompt, clone_system
+from style_clone.workspace import PersonaFolder, read_json, write_json
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Defaults for a reply where the caller gives none. `max_tokens` is in tokens."""
+
+    temperature: float = 0.7
+    top_p: float = 0.95
+    repetition_penalty: float = 1.05
+    max_tokens: int = 160
+
+
+@dataclass(frozen=True)
+class Persona:
+    """One persona's settings; frozen, so a change is a new object saved over the old."""
+
+    slug: str
+    author: str
+    aliases: tuple[str, ...]
+    consent: str | None = None
+    base_model: str | None = None
+    base_source: str | None = None
+    base_revision: str | None = None
+    base_sha256: str | None = None
+    sampling: Sampling = field(default_factory=Sampling)
+    versions: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def prompt(self) -> Prompt:
+        """The clone's prompt."""
+        return Prompt(system=clone_system(self.author))
+
+    def is_author(self, name: str) -> bool:
+        """Whether `name` is the author: one of the aliases exactly, but for case, width of spaces and Unicode form."""
+        return fold_name(name) in map(fold_name, self.aliases)
+
+    def save(self, folder: PersonaFolder) -> None:
+        """Write persona.json, all or nothing. Raises StorageError."""
+        write_json(folder.persona, {**asdict(self), "system_prompt": self.prompt.system})
+
+    @classmethod
+    def load(cls, folder: PersonaFolder) -> Persona:
+        """Read persona.json. Raises StorageError where it is damaged."""
+        row: dict[str, Any] = read_json(folder.persona)
+        row.pop("system_prompt", None)
+        return cls(**{**row, "aliases": tuple(row["aliases"]), "sampling": Sampling(**row["sampling"])})
+
+    def with_base(self, name: str, source: str, revision: str, sha256: str) -> Persona:
+        """This persona, trained on that base model; `source` is what finds it again: a name, a hub id or a folder."""
+        return replace(self, base_model=name, base_source=source, base_revision=revision, base_sha256=sha256)
+
+
+def fold_name(name: str) -> str:
+    """A name as it is compared: composed (NFC), case and spaces folded, invisible characters gone; "Ann" is not "Anna"."""
+    visible = "".join(
+        letter for letter in name if unicodedata.category(letter) != "Cf" and letter not in "\ufe0e\ufe0f"
+    )
+    return " ".join(unicodedata.normalize("NFC", visible).casefold().split())

@@ -1,0 +1,274 @@
+"""Finding the endpoint that runs, or starting one: how the page, the chat and the demo come to talk to it.
+
+A running endpoint keeps a lock on serve.lock in the home folder and describes itself in endpoint.json. The lock goes with
+the process however that ends, so a file left behind is recognised.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+
+from style_clone.errors import ServingError, StorageError
+from style_clone.progress import EVENTS_VARIABLE, Report, read_events, silent
+from style_clone.serving.engine import START_SECONDS, open_log
+from style_clone.serving.gateway import SERVICE
+from style_clone.serving.keeper import GRACE_SECONDS
+from style_clone.settings import Settings
+from style_clone.workspace import Workspace, read_json, storage_errors, write_json
+
+SESSION_LIFETIME = timedelta(days=7)
+"""A key made for one program's use is revoked when that ends; this is for programs that were killed."""
+_POLL_SECONDS = 0.2
+_FETCH_SECONDS = 1800.0
+_LOCK_TRIES = 20
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where an endpoint is. `url` is its root without /v1; `key` is None where none is needed, or none was made yet."""
+
+    url: str
+    key: str | None = None
+    base: str = ""
+    needs_key: bool = True
+
+
+@dataclass(frozen=True)
+class Notice:
+    """endpoint.json. `asked` is the base model as it was asked for: a name, a hub id or a folder."""
+
+    url: str
+    pid: int
+    base: str
+    asked: str
+    needs_key: bool
+
+
+def find(workspace: Workspace) -> Endpoint | None:
+    """The endpoint that runs on this home folder, without a key; None where there is none, or it is still starting."""
+    notice = _read_notice(workspace)
+    if notice is None or not _is_up(notice):
+        return None
+    return Endpoint(notice.url, base=notice.base, needs_key=notice.needs_key)
+
+
+@contextmanager
+def start(settings: Settings, *, base: str | None = None, report: Report = silent) -> Iterator[Endpoint]:
+    """An endpoint to talk to during the block, with a key of its own: the one STYLE_CLONE_URL names, the one that runs on
+    this home folder, or else one started for the block and stopped after it. Raises ServingError."""
+    if settings.endpoint_url is not None:
+        yield Endpoint(settings.endpoint_url, settings.api_key, needs_key=settings.api_key is not None)
+        return
+    with _found_or_started(settings, base, report) as endpoint, _session_key(settings, endpoint) as key:
+        yield Endpoint(endpoint.url, key, endpoint.base, endpoint.needs_key)
+
+
+@contextmanager
+def sole(workspace: Workspace) -> Iterator[None]:
+    """Be the one endpoint of this home folder during the block. Raises ServingError where another runs or is starting."""
+    with _lock_file(workspace) as handle:
+        # Tried for a moment, since whoever looks whether the lock is taken holds it for that instant.
+        for _ in range(_LOCK_TRIES):
+            if _try_lock(handle, fcntl.LOCK_EX):
+                break
+            time.sleep(0.05)
+        else:
+            notice = _read_notice(workspace)
+            where = f"runs at {notice.url} (process {notice.pid})" if notice and _is_up(notice) else "is starting"
+            raise ServingError(
+                f"another endpoint of {workspace.home} {where}",
+                mend="Use that one, or stop it first. New adapters are picked up without a restart.",
+            )
+        yield
+
+
+@contextmanager
+def announced(workspace: Workspace, notice: Notice) -> Iterator[None]:
+    """endpoint.json says where the endpoint is during the block. Raises StorageError."""
+    path = _notice_path(workspace)
+    write_json(path, asdict(notice))
+    try:
+        yield
+    finally:
+        current = _read_notice(workspace)
+        if current is not None and current.pid == notice.pid:
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _found_or_started(settings: Settings, base: str | None, report: Report) -> Iterator[Endpoint]:
+    child = _Child(settings, base)
+    try:
+        endpoint = _await(settings.workspace, child, report)
+        _check_base(settings.workspace, base)
+        yield endpoint
+    finally:
+        child.stop()
+
+
+def _await(workspace: Workspace, child: _Child, report: Report) -> Endpoint:
+    """Wait for an endpoint: one that runs, one somebody else is starting at this moment, or else our own."""
+    deadline = time.monotonic() + START_SECONDS + _FETCH_SECONDS
+    while time.monotonic() < deadline:
+        if (endpoint := find(workspace)) is not None:
+            return endpoint
+        child.pass_on(report)
+        taken = _is_locked(workspace)
+        if child.ended and not taken:
+            raise child.error()
+        if not child.started and not taken:
+            child.spawn()
+        time.sleep(_POLL_SECONDS)
+    raise ServingError("the endpoint did not start in time", mend=f"Its log: {child.log}")
+
+
+class _Child:
+    """`style-clone serve` as a process of ours, which ends with us in whatever way we end."""
+
+    def __init__(self, settings: Settings, base: str | None) -> None:
+        self.log = settings.workspace.logs / "serve.log"
+        self._events = settings.workspace.logs / "serve-events.jsonl"
+        self._settings = settings
+        self._base = base
+        self._process: subprocess.Popen[bytes] | None = None
+        self._told = 0
+
+    @property
+    def started(self) -> bool:
+        return self._process is not None
+
+    @property
+    def ended(self) -> bool:
+        return self._process is not None and self._process.poll() is not None
+
+    def spawn(self) -> None:
+        command = [sys.executable, "-m", "style_clone.serving.keeper", sys.executable, "-m", "style_clone", "serve"]
+        environment = {
+            **os.environ,
+            "STYLE_CLONE_HOME": str(self._settings.home),
+            "STYLE_CLONE_DATABASE_URL": self._settings.database_url,
+            EVENTS_VARIABLE: str(self._events),
+        }
+        with storage_errors(self._events), open_log(self.log) as log:
+            self._events.write_text("")
+            self._process = subprocess.Popen(
+                [*command, *(["--base", self._base] if self._base else [])],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                start_new_session=True,
+            )
+
+    def pass_on(self, report: Report) -> None:
+        """Tell `report` what the child has told since."""
+        if self.started:
+            events = list(read_events(self._events))
+            for event in events[self._told :]:
+                report(event)
+            self._told = len(events)
+
+    def error(self) -> ServingError:
+        """Why it ended, in its own words."""
+        lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        places = [number for number, line in enumerate(lines) if line.startswith("error: ")]
+        told = lines[places[-1] :] if places else lines[-1:]
+        problem = told[0].removeprefix("error: ") if told else "it said nothing"
+        return ServingError(
+            f"the endpoint did not start: {problem}", mend="\n".join(told[1:]) or f"Its log: {self.log}"
+        )
+
+    def stop(self) -> None:
+        if self._process is None:
+            return
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
+        try:
+            self._process.wait(GRACE_SECONDS + 10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+@contextmanager
+def _session_key(settings: Settings, endpoint: Endpoint) -> Iterator[str | None]:
+    """A key for one program's use, revoked after it."""
+    if not endpoint.needs_key:
+        yield None
+        return
+    from style_clone.store import Store
+
+    with Store(settings.database_url) as store:
+        key, secret = store.create_key("session", SESSION_LIFETIME)
+        try:
+            yield secret
+        finally:
+            store.revoke_key(key.id)
+
+
+def _check_base(workspace: Workspace, base: str | None) -> None:
+    notice = _read_notice(workspace)
+    if base is None or notice is None or base in (notice.base, notice.asked):
+        return
+    raise ServingError(
+        f"the endpoint at {notice.url} serves {notice.base}, not {base}",
+        mend="Stop it (it then starts with the model you name), or leave out --base.",
+    )
+
+
+def _is_up(notice: Notice) -> bool:
+    """Whether it answers; also while its engine is being started again."""
+    try:
+        answer = httpx.get(f"{notice.url}/health", timeout=5, trust_env=False)
+        return bool(answer.json().get("service") == SERVICE)
+    except (httpx.HTTPError, json.JSONDecodeError, AttributeError):
+        return False
+
+
+def _notice_path(workspace: Workspace) -> Path:
+    return workspace.home / "endpoint.json"
+
+
+def _read_notice(workspace: Workspace) -> Notice | None:
+    try:
+        return Notice(**read_json(_notice_path(workspace)))
+    except (OSError, StorageError, TypeError):
+        return None
+
+
+@contextmanager
+def _lock_file(workspace: Workspace) -> Iterator[int]:
+    path = workspace.home / "serve.lock"
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _is_locked(workspace: Workspace) -> bool:
+    with _lock_file(workspace) as handle:
+        return not _try_lock(handle, fcntl.LOCK_SH)
+
+
+def _try_lock(handle: int, kind: int) -> bool:
+    try:
+        fcntl.flock(handle, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

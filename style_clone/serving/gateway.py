@@ -1,0 +1,172 @@
+"""The endpoint: OpenAI's wire format in front of vLLM.
+
+A raw text completion (`/v1/completions`) has no prompt of ours around it: the base's id runs the base model, a persona's id
+its adapter, and @memory and @prompted, which are nothing but prompts, are refused there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import httpx
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from style_clone.errors import MissingStage, StyleCloneError
+from style_clone.serving import asking, limits, metrics, relay
+from style_clone.serving.adapters import Adapters
+from style_clone.serving.auth import Accepts, Door
+from style_clone.serving.catalogue import Catalogue, Served, defaults
+from style_clone.serving.refusal import Refusal, failed, unavailable
+
+SERVICE = "style-clone"
+_LOGGER = logging.getLogger(__name__)
+_HEALTH_SECONDS = 2.0
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Gateway:
+    """Answers requests. Everything it needs is given to it, so that tests can give it something else."""
+
+    def __init__(self, catalogue: Catalogue, upstream: httpx.AsyncClient, accepts: Accepts | None) -> None:
+        self.catalogue = catalogue
+        self.upstream = upstream
+        self.adapters = Adapters(upstream)
+        self.metrics = metrics.Metrics()
+        self.seats = limits.Seats()
+        self.door = Door(accepts)
+
+    async def health(self, request: Request) -> Response:
+        """Whether vLLM answers; open to all, so it says nothing else."""
+        try:
+            good = (await self.upstream.get("/health", timeout=_HEALTH_SECONDS)).status_code == 200
+        except httpx.TransportError:
+            good = False
+        headers = {} if good else unavailable().headers
+        body = {"service": SERVICE, "status": "ok" if good else "engine unavailable"}
+        return JSONResponse(body, status_code=200 if good else 503, headers=headers)
+
+    async def show_metrics(self, request: Request) -> Response:
+        """Prometheus's figures; behind the key like all else, which Prometheus can be given."""
+        return Response(self.metrics.text(), media_type=metrics.CONTENT_TYPE)
+
+    async def list_models(self, request: Request) -> Response:
+        """Every model id."""
+        ids = await asyncio.to_thread(self.catalogue.ids)
+        await self.adapters.drop({name.partition("@")[0] for name in ids})
+        return JSONResponse({"object": "list", "data": [_card(name) for name in ids]})
+
+    async def show_model(self, request: Request) -> Response:
+        """One model id."""
+        served = await asyncio.to_thread(self.catalogue.find, request.path_params["model"])
+        return JSONResponse(_card(served.id))
+
+    async def chat(self, request: Request) -> Response:
+        """A chat completion."""
+        question = asking.read_chat(asking.parse(await limits.read_body(request)))
+        served = await self._find(question)
+        request.state.watch.kind = served.kind
+        messages = await asyncio.to_thread(self.catalogue.messages, served, question.turns)
+        return await self._answer(request, question, served, {"messages": messages})
+
+    async def complete(self, request: Request) -> Response:
+        """A raw text completion."""
+        question = asking.read_text(asking.parse(await limits.read_body(request)))
+        served = await self._find(question)
+        request.state.watch.kind = served.kind
+        if served.kind in ("memory", "prompted"):
+            raise Refusal(
+                400, f"{served.id} is a prompt, which raw completions do not have: chat with it", param="model"
+            )
+        return await self._answer(request, question, served, {"prompt": question.prompt})
+
+    async def _find(self, question: asking.Question) -> Served:
+        return await asyncio.to_thread(self.catalogue.find, question.model)
+
+    async def _answer(
+        self, request: Request, question: asking.Question, served: Served, subject: dict[str, Any]
+    ) -> Response:
+        watch: metrics.Watch = request.state.watch
+        async with AsyncExitStack() as held:
+            held.enter_context(self.seats.take())
+            name = self.catalogue.base.name
+            if served.adapter is not None:
+                name = await held.enter_async_context(self.adapters.use(served.adapter))
+            options = {**defaults(served.sampling), **question.options}
+            payload = {**options, **subject, "model": name, "stream": question.stream}
+            answer = await relay.unless_gone(request, relay.ask(self.upstream, request.url.path, payload, held))
+            watch.status = 200
+            if not question.stream:
+                return JSONResponse(await relay.unless_gone(request, relay.whole(answer, served.id)))
+            held.callback(watch.end)
+            return relay.Passing(relay.chunks(answer, served.id, watch), held.pop_all())
+
+    def open(self, handler: Handler) -> Handler:
+        """`handler` behind the door, its failures told in OpenAI's form, and counted."""
+
+        async def call(request: Request) -> Response:
+            watch = request.state.watch = self.metrics.watch()
+            response = await self._told(handler, request)
+            if not isinstance(response, relay.Passing):
+                watch.status = response.status_code
+                watch.end()
+            return response
+
+        return call
+
+    async def _told(self, handler: Handler, request: Request) -> Response:
+        try:
+            await self.door.check(request)
+            return await handler(request)
+        except Refusal as refusal:
+            return refusal.response()
+        except MissingStage as error:
+            return Refusal(404, str(error), code="stage_missing", param="model").response()
+        except StyleCloneError as error:
+            return failed(error.problem).response()
+        except Exception as error:
+            # Neither the message nor the lines of a traceback: they could quote what somebody wrote.
+            _LOGGER.error("%s in %s", type(error).__name__, _place(error))
+            return failed().response()
+
+
+def create_app(catalogue: Catalogue, upstream: httpx.AsyncClient, accepts: Accepts | None) -> Starlette:
+    """The endpoint as an ASGI application. `upstream` speaks to vLLM, key included; `accepts` None asks for no key.
+
+    `app.state.gateway` is the Gateway, whose `adapters.forget()` must be called when vLLM has been started anew.
+    """
+    gateway = Gateway(catalogue, upstream, accepts)
+    routes = [
+        Route("/health", gateway.health),
+        Route("/metrics", gateway.open(gateway.show_metrics)),
+        Route("/v1/models", gateway.open(gateway.list_models)),
+        Route("/v1/models/{model:path}", gateway.open(gateway.show_model)),
+        Route("/v1/chat/completions", gateway.open(gateway.chat), methods=["POST"]),
+        Route("/v1/completions", gateway.open(gateway.complete), methods=["POST"]),
+    ]
+    app = Starlette(routes=routes, exception_handlers={HTTPException: _unrouted})
+    app.state.gateway = gateway
+    return app
+
+
+async def _unrouted(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    return Refusal(status, f"{request.method} {request.url.path} is not served here", code="unknown_url").response()
+
+
+def _card(name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": SERVICE}
+
+
+def _place(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "an unknown place"

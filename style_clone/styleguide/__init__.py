@@ -1,0 +1,1 @@
+"""How somebody writes, in plain words, computed from their replies."""

@@ -1,0 +1,46 @@
+"""adapter/ on disk: plain PEFT safetensors, and run.json, which says how it came to be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from style_clone.errors import MissingStage
+from style_clone.workspace import PersonaFolder, atomic_folder, file_hash, read_json, write_json
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+
+WEIGHTS = "adapter_model.safetensors"
+FILES = {"adapter_config.json", WEIGHTS, "run.json"}
+"""Everything an adapter folder holds."""
+
+
+def save(model: PeftModel, folder: PersonaFolder, run: dict[str, Any]) -> None:
+    """Replace the persona's adapter, all or nothing. `run` becomes run.json. Raises StorageError."""
+    with atomic_folder(folder.adapter) as new:
+        model.save_pretrained(new, safe_serialization=True)
+        (new / "README.md").unlink(missing_ok=True)  # PEFT's unfilled model card
+        config = read_json(new / "adapter_config.json")
+        # PEFT notes the folder the base was loaded from, which names this machine's user.
+        write_json(new / "adapter_config.json", {**config, "base_model_name_or_path": run["base"]["name"]})
+        write_json(new / "run.json", {**run, "adapter_sha256": file_hash(new / WEIGHTS)})
+
+
+def load_run(folder: PersonaFolder) -> dict[str, Any]:
+    """run.json of the persona's adapter. Raises MissingStage where there is none."""
+    if not (folder.adapter / "run.json").exists():
+        raise MissingStage(f"{folder.slug} has no adapter yet", mend=f"Train one: style-clone train {folder.slug}")
+    run: dict[str, Any] = read_json(folder.adapter / "run.json")
+    return run
+
+
+def is_fresh(folder: PersonaFolder) -> bool:
+    """Whether the adapter was trained on the pairs that are there now."""
+    if not (folder.adapter / "run.json").exists():
+        return False
+    return bool(load_run(folder)["pairs_sha256"] == pairs_hash(folder))
+
+
+def pairs_hash(folder: PersonaFolder) -> str:
+    """The hash that ties an adapter to its training pairs."""
+    return file_hash(folder.split("train"), folder.split("dev"))

@@ -1,0 +1,42 @@
+"""Cross entropy over the replies, with the vocabulary projection computed only where there is loss.
+
+A small model spends a fifth of a step turning hidden states into vocabulary logits, and most positions belong to the
+prompt, whose logits nobody reads. So the output layer is handed only the positions that predict a reply's token; whatever
+the model does to logits after that layer (soft caps, scales) still happens, in the model's own code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from style_clone.train.data import IGNORED
+
+if TYPE_CHECKING:
+    import torch
+
+
+def reply_nats(model: Any, input_ids: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Nats of each reply token, (N,), in the order of `labels[labels != IGNORED]`.
+
+    `input_ids` and `labels` are (B, T), as `data.collate` makes them; `model` is a causal language model, with or without
+    an adapter.
+    """
+    import torch
+
+    wanted = labels != IGNORED  # (B, T); a first token has nothing before it to be predicted from
+    predicting = wanted.roll(-1, dims=1)
+    with _project_only(model, predicting):
+        logits = model(input_ids=input_ids, use_cache=False).logits  # (N, V)
+    return torch.nn.functional.cross_entropy(logits.float(), labels[wanted], reduction="none")
+
+
+@contextmanager
+def _project_only(model: Any, positions: torch.Tensor) -> Iterator[None]:
+    """Within the block, the output layer sees the hidden states at `positions` (B, T) alone: (B, T, D) -> (N, D)."""
+    handle = model.get_output_embeddings().register_forward_pre_hook(lambda _, inputs: (inputs[0][positions],))
+    try:
+        yield
+    finally:
+        handle.remove()

@@ -1,0 +1,63 @@
+"""The recipe: every number training depends on, with its unit, and `--set key=value` to change it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+
+from style_clone.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Settings of one training run.
+
+    Defaults are for base models around 135M parameters: small batches, all linear layers and a rate about ten times full
+    tuning's, as "LoRA Without Regret" (Thinking Machines, 2025) advises.
+    """
+
+    epochs: int = 3
+    """Passes over the training pairs; the best one on held-out pairs is kept."""
+    learning_rate: float = 5e-4
+    """Peak rate, decayed linearly to nothing."""
+    warmup_share: float = 0.05
+    """Share of the steps in which the rate rises."""
+    rank: int = 16
+    """LoRA rank r."""
+    alpha: int = 32
+    """LoRA scale: updates are multiplied by alpha / rank."""
+    dropout: float = 0.0
+    """Dropout before the LoRA matrices. On a CPU its random numbers cost a third of a step, and few passes need none."""
+    batch_tokens: int = 1024
+    """Tokens in a step, padding counted."""
+    max_tokens: int = 512
+    """Longest example; older turns are dropped to fit."""
+    seed: int = 0
+    """Of the order of pairs, dropout and LoRA's start."""
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for values that contradict each other or make no sense."""
+        for name in ("epochs", "learning_rate", "rank", "alpha", "batch_tokens", "max_tokens"):
+            if getattr(self, name) <= 0:
+                raise UsageError(f"{name} is {getattr(self, name)}; it must be above 0")
+        for name in ("dropout", "warmup_share"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UsageError(f"{name} is {getattr(self, name)}; it must be at least 0 and below 1")
+        if self.max_tokens > self.batch_tokens:
+            raise UsageError(
+                f"max_tokens ({self.max_tokens}) is above batch_tokens ({self.batch_tokens}): one example must fit a step",
+                mend="Raise batch_tokens or lower max_tokens.",
+            )
+
+    def with_overrides(self, overrides: Mapping[str, str]) -> Recipe:
+        """This recipe with some values replaced by text from the command line. Raises UsageError."""
+        kinds = {field.name: type(getattr(self, field.name)) for field in fields(self)}
+        values: dict[str, int | float] = {}
+        for key, text in overrides.items():
+            if key not in kinds:
+                raise UsageError(f"--set {key}: there is no such setting", mend=f"Settings: {', '.join(kinds)}.")
+            try:
+                values[key] = kinds[key](text)
+            except ValueError as error:
+                raise UsageError(f"--set {key}={text}: expected a {kinds[key].__name__}") from error
+        return replace(self, **values)  # type: ignore[arg-type]

@@ -1,0 +1,109 @@
+"""Pairs become token ids and a mask of the same length that says which tokens carry loss."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from style_clone.conversation import Pair, Turn
+from style_clone.prompt import Prompt, prompt_ids, reply_ids
+
+
+@dataclass
+class Example:
+    """`ids` (T) and `owner` (T): the index of the pair whose reply a token belongs to, or NO_LOSS.
+
+    One example may hold several pairs: where a pair's context begins with the whole of the pair before it, as it does in
+    one conversation, its reply is simply added. A model that looks only back gives the same loss and the same gradients as
+    for the pairs apart, and the shared context is computed once.
+    """
+
+    ids: list[int] = field(default_factory=list)
+    owner: list[int] = field(default_factory=list)
+
+    @property
+    def mask(self) -> list[bool]:
+        """Which tokens carry loss: the author's replies, each with its end of turn."""
+        return [owner != NO_LOSS for owner in self.owner]
+
+    def add(self, prompt_tokens: list[int], reply: list[int], owner: int) -> None:
+        """Append what of the prompt is not there yet, then the reply."""
+        self.ids += [*prompt_tokens[len(self.ids) :], *reply]
+        self.owner += [NO_LOSS] * (len(self.ids) - len(reply) - len(self.owner)) + [owner] * len(reply)
+
+
+NO_LOSS = -1
+
+
+@dataclass(frozen=True)
+class Tokenised:
+    """Examples, and what had to go to make them fit: turns of context, and pairs whose reply lost its end."""
+
+    examples: list[Example]
+    dropped_turns: int
+    cut_replies: int
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens a pass computes, padding not counted."""
+        return sum(len(example.ids) for example in self.examples)
+
+    @property
+    def num_target_tokens(self) -> int:
+        """Tokens that carry loss."""
+        return sum(sum(example.mask) for example in self.examples)
+
+
+class Tokeniser:
+    """Makes examples of at most `max_tokens` from pairs in the order of their conversations."""
+
+    def __init__(self, tokenizer: Any, prompt: Prompt, max_tokens: int) -> None:
+        self.tokenizer = tokenizer
+        self.prompt = prompt
+        self.max_tokens = max_tokens
+
+    def __call__(self, pairs: Iterable[Pair]) -> Tokenised:
+        """Tokenise; nothing is dropped silently: the result counts what did not fit."""
+        examples: list[Example] = []
+        dropped_turns = cut_replies = 0
+        conversation, skipped = "", 0
+        for index, pair in enumerate(pairs):
+            reply = reply_ids(self.tokenizer, pair.reply)
+            continues = pair.conversation == conversation and self._extend(examples[-1], pair, skipped, reply, index)
+            if not continues:
+                skipped, prompt_tokens = self._fit(pair.context, len(reply), is_first=pair.conversation != conversation)
+                conversation = pair.conversation
+                cut_replies += len(prompt_tokens) + len(reply) > self.max_tokens
+                # A cut reply loses its end of turn too, so the model does not learn to stop in the middle.
+                examples.append(Example())
+                examples[-1].add(prompt_tokens, reply[: self.max_tokens - len(prompt_tokens)], index)
+            dropped_turns += skipped
+        return Tokenised(examples, dropped_turns, cut_replies)
+
+    def _extend(self, example: Example, pair: Pair, skipped: int, reply: list[int], index: int) -> bool:
+        prompt_tokens = self._prompt_ids(pair.context[skipped:])
+        fits = len(prompt_tokens) + len(reply) <= self.max_tokens
+        if fits and prompt_tokens[: len(example.ids)] == example.ids:
+            example.add(prompt_tokens, reply, index)
+            return True
+        return False
+
+    def _fit(self, context: tuple[Turn, ...], num_reply: int, *, is_first: bool) -> tuple[int, list[int]]:
+        """How many of the oldest turns to skip, and the prompt's ids after that.
+
+        A conversation that overflowed goes on with half of the room as context, so that the next replies can be
+        added; otherwise each would carry a full window of its own and the cost would grow with the square of the length.
+        """
+        room = self.max_tokens - num_reply
+        if not is_first:
+            room = min(room, self.max_tokens // 2)
+        for start in (turn for turn in range(len(context)) if context[turn]["role"] == "user"):
+            ids = self._prompt_ids(context[start:])
+            if len(ids) <= room:
+                return start, ids
+        # One turn longer than the window keeps its end, which is what is being answered.
+        return start, ids[-max(room, self.max_tokens // 2) :]
+
+    def _prompt_ids(self, context: tuple[Turn, ...]) -> list[int]:
+        return prompt_ids(self.tokenizer, self.prompt.messages(context))

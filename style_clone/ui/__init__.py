@@ -1,0 +1,1 @@
+"""The page: plain handlers, and views that hang them on Gradio's components."""

@@ -1,0 +1,113 @@
+"""A client of the endpoint like any other: the official openai package, a base URL and a key."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
+
+from style_clone.conversation import Turn
+from style_clone.errors import MissingStage, ServingError, StyleCloneError
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+PROMPTED = "@prompted"
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+_CONNECT_SECONDS = 5.0
+_READ_SECONDS = 300.0
+
+
+class Address(Protocol):
+    """Where the endpoint is. `url` is its root, with or without /v1; `key` is None where it asks for none."""
+
+    @property
+    def url(self) -> str:
+        """Such as http://127.0.0.1:8000."""
+
+    @property
+    def key(self) -> str | None:
+        """The API key."""
+
+
+@asynccontextmanager
+async def connect(address: Address) -> AsyncIterator[AsyncOpenAI]:
+    """An OpenAI client of the endpoint. Inside the block its errors become ours: ServingError, MissingStage."""
+    from openai import AsyncOpenAI, DefaultAsyncHttpxClient, Timeout
+
+    # A proxy set for the internet must not stand between two processes of this machine.
+    http = DefaultAsyncHttpxClient(trust_env=urlsplit(address.url).hostname not in _LOOPBACK)
+    async with AsyncOpenAI(
+        base_url=base_url(address),
+        api_key=address.key or "none",
+        timeout=Timeout(_READ_SECONDS, connect=_CONNECT_SECONDS),
+        max_retries=1,
+        http_client=http,
+    ) as client:
+        with _plain_words(address):
+            yield client
+
+
+def base_url(address: Address) -> str:
+    """What an OpenAI client is given as its base URL."""
+    root = address.url.rstrip("/")
+    return root if root.endswith("/v1") else f"{root}/v1"
+
+
+async def list_models(client: AsyncOpenAI) -> list[str]:
+    """The endpoint's model ids."""
+    return [model.id async for model in client.models.list()]
+
+
+def personas(models: Sequence[str]) -> list[str]:
+    """The personas among model ids that have a clone to talk to: those with a prompted baseline beside them."""
+    known = set(models)
+    return sorted(model for model in known if "@" not in model and model + PROMPTED in known)
+
+
+async def stream_reply(client: AsyncOpenAI, model: str, turns: Sequence[Turn]) -> AsyncIterator[str]:
+    """The reply's text, piece by piece. Prompt, stop tokens and sampling are the endpoint's own."""
+    messages: list[Any] = [dict(turn) for turn in turns]
+    stream = await client.chat.completions.create(model=model, messages=messages, stream=True)
+    async with stream:
+        async for chunk in stream:
+            piece = chunk.choices[0].delta.content if chunk.choices else None
+            if piece:
+                yield piece
+
+
+@contextmanager
+def _plain_words(address: Address) -> Iterator[None]:
+    import openai
+
+    try:
+        yield
+    except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
+        raise ServingError(
+            f"the endpoint at {address.url} refused the API key",
+            mend="Make one with `style-clone keys create` and set STYLE_CLONE_API_KEY to it.",
+        ) from error
+    except openai.NotFoundError as error:
+        raise MissingStage(_told(error)) from error
+    except openai.APIStatusError as error:
+        raise _status_error(error) from error
+    except openai.APIConnectionError as error:
+        raise ServingError(
+            f"the endpoint at {address.url} does not answer", mend="Start it with: style-clone serve"
+        ) from error
+    except openai.APIError as error:
+        raise ServingError(f"the endpoint broke off: {error.message}", mend="Ask again.") from error
+
+
+def _status_error(error: Any) -> StyleCloneError:
+    busy = error.status_code in (429, 503)
+    return ServingError(_told(error), mend="Wait a moment and ask again." if busy else "Begin a new conversation.")
+
+
+def _told(error: Any) -> str:
+    """The endpoint's own words out of OpenAI's error form."""
+    body = error.body if isinstance(error.body, dict) else {}
+    inner = body.get("error", body)
+    message = inner.get("message") if isinstance(inner, dict) else None
+    return f"the endpoint says: {message or error.message}"

@@ -1,0 +1,1 @@
+"""What the page looks like; the only place that imports Gradio."""

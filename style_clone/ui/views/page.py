@@ -1,0 +1,56 @@
+"""The page: a title, three steps as tabs, and what binds them together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from style_clone.ui.theme import FONT, FONT_MONO, VARIABLES
+from style_clone.ui.views.chatting import chat_tab
+from style_clone.ui.views.chatting import refreshed as chat_refreshed
+from style_clone.ui.views.desk import Desk, listen
+from style_clone.ui.views.training import refreshed as train_refreshed
+from style_clone.ui.views.training import train_tab
+from style_clone.ui.views.writing import writing_tab
+
+TITLE = (
+    '<div class="sc-title"><h1>style<b>-clone</b></h1>'
+    "<p>Your own writing becomes a small model that writes like you. It never leaves this machine.</p></div>"
+)
+_DAY_SECONDS = 24 * 60 * 60
+
+
+def build_page(desk: Desk) -> gr.Blocks:
+    """The page, wired and ready to launch. Uploads that were never read go after a day."""
+    with gr.Blocks(title="style-clone", analytics_enabled=False, delete_cache=(3600, _DAY_SECONDS)) as page:
+        gr.HTML(TITLE)
+        current = gr.State(None)
+        with gr.Tabs() as tabs:
+            writing = writing_tab(desk, current)
+            training = train_tab(desk, current)
+            chat = chat_tab(desk)
+
+    async def refresh_chat(slug: str | None) -> tuple[Any, Any]:
+        return await chat_refreshed(desk, slug)
+
+    with page:
+        train_outputs = [training.persona, *training.shown]
+        for event in (page.load, training.tab.select):
+            listen(event, lambda slug: train_refreshed(desk, slug), current, train_outputs)
+        for event in (page.load, chat.tab.select):
+            listen(event, refresh_chat, current, [chat.persona, chat.status])
+        for button, tab in ((writing.train_next, "train"), (training.chat_next, "chat")):
+            listen(button.click, lambda tab=tab: gr.Tabs(selected=tab), None, tabs)
+    return page
+
+
+def theme() -> gr.themes.Base:
+    """The theme: teal on stone, system fonts only."""
+    base = gr.themes.Base(
+        primary_hue=gr.themes.colors.teal,
+        neutral_hue=gr.themes.colors.stone,
+        font=list(FONT),
+        font_mono=list(FONT_MONO),
+    )
+    return base.set(**VARIABLES)

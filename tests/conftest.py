@@ -1,0 +1,52 @@
+"""Fixtures every test may use: a home folder of its own, and the real corpora where they are at hand."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from style_clone.models import DEFAULT_BASE, BaseModel, resolve
+from style_clone.workspace import Workspace
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty STYLE_CLONE_HOME, so that no test sees or touches the user's own."""
+    for name in [name for name in os.environ if name.startswith("STYLE_CLONE_") and name != "STYLE_CLONE_CORPORA"]:
+        monkeypatch.delenv(name)
+    folder = tmp_path / "home"
+    monkeypatch.setenv("STYLE_CLONE_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture
+def workspace(home: Path) -> Workspace:
+    """The workspace in the test's own home."""
+    return Workspace(home)
+
+
+@pytest.fixture
+def corpora() -> Path:
+    """Real writing and real exports; tests that need them skip where they are absent."""
+    folder = Path(os.environ.get("STYLE_CLONE_CORPORA") or ROOT.parent / "shared" / "corpora")
+    if not folder.is_dir():
+        pytest.skip(f"the real corpora are not at {folder} (set STYLE_CLONE_CORPORA)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def base_model() -> BaseModel:
+    """The bundled base model, fetched and converted once into the checkout's .cache and kept there."""
+    return resolve(DEFAULT_BASE, Workspace(ROOT / ".cache"))
+
+
+@pytest.fixture
+def home_with_model(home: Path, base_model: BaseModel) -> Path:
+    """The test's own home, with the bundled base model in it."""
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "models").symlink_to(base_model.path.parent)
+    return home

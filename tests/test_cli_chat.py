@@ -1,0 +1,116 @@
+"""`style-clone chat`: streamed, side by side, for people and for machines."""
+
+from __future__ import annotations
+
+import json
+import sys
+import types
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from fake_endpoint import FakeEndpoint, fake_endpoint
+
+from style_clone.cli import main
+from style_clone.cli.chat import command, printable
+from style_clone.errors import MissingStage, PersonaNotFound, ServingError
+from style_clone.workspace import Workspace, write_json
+
+Chat = Callable[..., Result]
+
+
+@pytest.fixture
+def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeEndpoint]:
+    """A running endpoint, found by the command as it would find the real one."""
+    with fake_endpoint() as fake:
+
+        @contextmanager
+        def start(settings: Any, *, base: str | None, report: Any) -> Iterator[FakeEndpoint]:
+            yield fake
+
+        module = types.ModuleType("style_clone.serving.endpoint")
+        module.start = start  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        monkeypatch.setattr("style_clone.serving.endpoint", module, raising=False)
+        yield fake
+
+
+@pytest.fixture
+def chat(endpoint: FakeEndpoint) -> Chat:
+    def run(*arguments: str, typed: str = "") -> Result:
+        return CliRunner().invoke(command, arguments, input=typed, catch_exceptions=True)
+
+    return run
+
+
+def test_once_prints_the_reply_bubble_under_bubble(chat: Chat) -> None:
+    result = chat("me", "--once", "hi")
+    assert result.exit_code == 0
+    assert result.stdout == "me: hello from me\n    how are you?\n"
+
+
+def test_once_as_json_is_one_line_for_machines(chat: Chat, endpoint: FakeEndpoint) -> None:
+    result = chat("me", "--vs", "prompted", "--once", "hi", "--json")
+    assert json.loads(result.stdout) == {
+        "message": "hi",
+        "replies": {"me": endpoint.reply("me"), "me@prompted": endpoint.reply("me@prompted")},
+    }
+
+
+def test_both_replies_are_labelled(chat: Chat) -> None:
+    lines = chat("me", "--vs", "prompted", "--once", "hi").stdout.splitlines()
+    assert lines[0] == "         me: hello from me"
+    assert lines[2] == "me@prompted: hello from me@prompted"
+
+
+def test_piped_lines_are_answered_with_history_until_quit(chat: Chat, endpoint: FakeEndpoint) -> None:
+    result = chat("me", "--vs", "prompted", typed="hi\n\nand you?\n/quit\nnever asked\n")
+    assert result.exit_code == 0
+    for model in ("me", "me@prompted"):
+        first, second = endpoint.asked(model)
+        assert [turn["content"] for turn in first["messages"]] == ["hi"]
+        assert [turn["content"] for turn in second["messages"]] == ["hi", endpoint.reply(model), "and you?"]
+
+
+def test_piped_json_is_a_line_per_message(chat: Chat) -> None:
+    rows = [json.loads(line) for line in chat("me", "--json", typed="one\ntwo\n").stdout.splitlines()]
+    assert [row["message"] for row in rows] == ["one", "two"]
+
+
+def test_an_unknown_persona_is_told_with_those_there_are(chat: Chat) -> None:
+    error = chat("nobody", "--once", "hi").exception
+    assert isinstance(error, PersonaNotFound)
+    assert "known: me" in error.problem
+
+
+def test_a_persona_that_is_not_trained_is_told_so(chat: Chat, workspace: Workspace) -> None:
+    write_json(workspace.folder("ann").persona, {})
+    error = chat("ann", "--once", "hi").exception
+    assert isinstance(error, MissingStage)
+    assert "style-clone train ann" in error.mend
+
+
+def test_a_failing_endpoint_ends_a_script(chat: Chat, endpoint: FakeEndpoint) -> None:
+    endpoint.failing["me"] = 500
+    error = chat("me", typed="hi\nthere\n").exception
+    assert isinstance(error, ServingError)
+    assert "bad day" in error.problem
+
+
+def test_a_reply_cannot_steer_the_terminal(chat: Chat, endpoint: FakeEndpoint) -> None:
+    endpoint.replies["me"] = "a\x1b[2Jb \x07 ok\tfine"
+    assert chat("me", "--once", "hi").stdout == "me: a[2Jb  ok\tfine\n"
+    assert printable("\x9b31mé\n") == "31mé\n"
+
+
+def test_the_exit_code_is_the_errors(
+    chat: Chat, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], home: Path
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["style-clone", "chat", "nobody", "--once", "hi"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "error: there is no persona 'nobody'" in capsys.readouterr().err

@@ -1,0 +1,513 @@
+"""The gateway before a vLLM of a few lines; tests/test_serving_real.py holds the same against the real one."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from style_clone.errors import MissingStage
+from style_clone.prompt import Prompt, clone_system
+from style_clone.serving.gateway import Gateway
+from style_clone.workspace import PersonaFolder, Workspace
+from tests.serving_fakes import BASE, FACT, GUIDE, SAMPLING, FakeVllm, make_gateway, make_persona, spoken, train, user
+
+CHAT = "/v1/chat/completions"
+Talk = Callable[[httpx.AsyncClient, Gateway], Awaitable[None]]
+
+
+@pytest.fixture
+def vllm() -> FakeVllm:
+    return FakeVllm()
+
+
+@pytest.fixture
+def ann(workspace: Workspace) -> PersonaFolder:
+    return make_persona(workspace)
+
+
+def run(workspace: Workspace, vllm: FakeVllm, talk: Talk, accepts: Callable[[str], bool] | None = None) -> None:
+    async def go() -> None:
+        gateway, client = make_gateway(workspace, vllm, accepts)
+        async with client, gateway.upstream:
+            await talk(client, gateway)
+
+    asyncio.run(go())
+
+
+def ask(workspace: Workspace, vllm: FakeVllm, body: Any, path: str = CHAT, **options: Any) -> httpx.Response:
+    found: list[httpx.Response] = []
+
+    async def talk(client: httpx.AsyncClient, gateway: Gateway) -> None:
+        found.append(await client.post(path, json=body, **options))
+
+    run(workspace, vllm, talk)
+    return found[0]
+
+
+def get(workspace: Workspace, vllm: FakeVllm, path: str) -> httpx.Response:
+    found: list[httpx.Response] = []
+
+    async def talk(client: httpx.AsyncClient, gateway: Gateway) -> None:
+        found.append(await client.get(path))
+
+    run(workspace, vllm, talk)
+    return found[0]
+
+
+def chat(model: str, *texts: str, **options: Any) -> dict[str, Any]:
+    return {"model": model, "messages": [user(text) for text in texts or ("hello",)], **options}
+
+
+def error_of(response: httpx.Response) -> dict[str, Any]:
+    error = response.json()["error"]
+    assert set(error) == {"message", "type", "param", "code"}
+    return dict(error)
+
+
+def test_the_clone_gets_the_personas_prompt_and_its_adapter(
+    workspace: Workspace, vllm: FakeVllm, ann: PersonaFolder
+) -> None:
+    response = ask(workspace, vllm, chat("ann"))
+    assert response.status_code == 200
+    assert response.json()["model"] == "ann"
+    sent = vllm.asked[0]
+    assert sent["model"] == vllm.loaded[0]
+    assert sent["model"].startswith("ann--")
+    assert sent["messages"] == [{"role": "system", "content": clone_system("Ann")}, user("hello")]
+
+
+def test_memory_adds_facts_for_the_last_thing_said(workspace: Workspace, vllm: FakeVllm, ann: PersonaFolder) -> None:
+    ask(workspace, vllm, chat("ann@memory", "first", "where do you live?"))
+    sent = vllm.asked[0]
+    assert sent["model"] == vllm.loaded[0]
+    assert FACT in sent["messages"][0]["content"]
+    assert "where do you live?" in sent["messages"][0]["content"]
+    assert "first" not in sent["messages"][0]["content"]
+
+
+def test_the_prompted_baseline_never_touches_the_adapter(
+    workspace: Workspace, vllm: FakeVllm, ann: PersonaFolder
+) -> None:
+    for stream in (False, True):
+        response = ask(workspace, vllm, chat("ann@prompted", stream=stream))
+        assert response.status_code == 200
+    assert vllm.loaded == []
+    assert {sent["model"] for sent in vllm.asked} == {BASE.name}
+    assert vllm.asked[0]["messages"] == GUIDE.messages([{"role": "user", "content": "hello"}])
+
+
+def test_the_plain_base_gets_the_callers_turns_and_nothing_else(
+    workspace: Workspace, vllm: FakeVllm, ann: PersonaFolder
+) -> None:
+    turns = [{"role": "system", "content": "be brief"}, user("hello")]
+    ask(workspace, vllm, {"model": BASE.name, "messages": turns})
+    assert vllm.asked[0]["messages"] == turns
+    assert vllm.loaded == []
+
+
+def test_sampling_defaults_fill_in_and_the_caller_wins(
+    workspace: Workspace, vllm: FakeVllm, ann: PersonaFolder
+) -> None:
+    ask(workspace, vllm, chat("ann"))
+    ask(workspace, vllm, chat("ann", temperature=0, max_completion_tokens=7, seed=3, stop=["\n"], top_p=None))
+    first, second = vllm.asked
+    assert (first["temperature"], first["top_p"], first["repetition_penalty"], first["max_tokens"]) == (
+        SAMPLING.temperature,
+        SAMPLING.top_p,
+        SAMPLING.repetition_penalty,
+        SAMPLING.max_tokens,
+    )
+    assert (second["temperature"], second["max_tokens"], second["seed"], second["stop"]) == (0, 7, 3, ["\n"])
+    assert second["top_p"] == SAMPLING.top_p
+    assert "max_completion_tokens" not in second
+
+
+def test_a_stream_is_passed_on_chunk_by_chunk_under_the_id_asked_for(
+    workspace: Workspace, vllm: FakeVllm, ann: PersonaFolder
+) -> None:
+    vllm.words = ["née", "\u2028line", " sep", "\x85\x0b", " 🙂"]
+    response = ask(workspace, vllm, chat("ann", stream=True))
+    assert response.headers["content-type"].startswith("text/event-stream")
+    rows = spoken(response.text)
+    assert [row["choices"][0]["delta"]["content"] for row in rows] == vllm.words
+    assert {row["model"] for row in rows} == {"ann"}
+    assert response.text.endswith("data: [DONE]\n\n")
+    assert vllm.closed == 1
+
+
+def test_a_stream_that_breaks_off_ends_in_an_error_event(
+    workspace: Workspace, vllm: FakeVllm, ann: PersonaFolder
+) -> None:
+    vllm.breaks_off = True
+    response = ask(workspace, vllm, chat("ann", stream=True))
+    rows = spoken(response.text)
+    assert rows[-1]["error"]["code"] == "engine_unavailable"
+    assert "[DONE]" not in response.text
+
+
+def test_models_are_listed_as_they_are_now(workspace: Workspace, vllm: FakeVllm, ann: PersonaFolder) -> None:
+    async def talk(client: httpx.AsyncClient, gateway: Gateway) -> None:
+        async def ids() -> list[str]:
+            return [card["id"] for card in (await client.get("/v1/models")).json()["data"]]
+
+        assert await ids() == ["ann", "ann@memory", "ann@prompted", BASE.name]
+        bob = make_persona(workspace, "bob", weights=None)
+        assert await ids() == ["ann", "ann@memory", "ann@prompted", "bob@prompted", BASE.name]
+        assert (await client.post(CHAT, json=chat("bob"))).status_code == 404
+        train(bob, b"bobs")
+        assert (await client.post(CHAT, json=chat("bob"))).status_code == 200
+        assert (await client.get("/v1/models/bob@memory")).json()["id"] == "bob@memory"
+        await client.post(CHAT, json=chat("ann"))
+        workspace.delete("ann")
+        assert await ids() == ["bob", "bob@memory", "bob@prompted", BASE.name]
+        assert [name.partition("--")[0] for name in vllm.unloaded] == ["ann"]
+
+    run(workspace, vllm, talk)
+
+
+@pytest.mark.parametrize("model", ["nobody", "ann@other", "ann@", "@memory", "../ann", "ann@memory@x", "ANN"])
+def test_unknown_models_are_told_which_there_are(
+    workspace: Workspace, vllm: FakeVllm, ann: PersonaFolder, model: str
+) -> None:
+    response = ask(workspace, vllm, chat(model))
+    assert response.status_code == 404
+    error = error_of(response)
+    assert (error["code"], error["param"]) == ("model_not_found", "model")
+    assert "ann@prompted" in error["message"]
+    assert vllm.asked == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"base_model": "other"}, "other"),
+        ({"base_sha256": "cd" * 32}, "other weights"),
+        ({"base_model": None}, "unknown"),
+    ],
+)
+def test_a_clone_trained_on_another_base_is_refused(
+    workspace: Workspace, vllm: FakeVllm, changes: dict[str, Any], word: str
+) -> None:
+    make_persona(workspace, **changes)
+    assert [card["id"] for card in get(workspace, vllm, "/v1/models").json()["data"]] == ["ann@prompted", BASE.name]
+    response = ask(workspace, vllm, chat("ann"))
+    assert response.status_code == 404
+    assert word in error_of(response)["message"]
+    assert vllm.loaded == []
+
+
+def test_an_untrained_persona_says_what_to_run(workspace: Workspace, vllm: FakeVllm) -> None:
+    folder = make_persona(workspace, weights=None)
+    assert "style-clone train ann" in error_of(ask(workspace, vllm, chat("ann")))["message"]
+    folder.baseline.unlink()
+    assert "style-clone pairs ann" in error_of(ask(workspace, vllm, chat("ann@prompted")))["message"]
+
+
+def test_a_new_adapter_takes_over_and_the_old_one_goes(
+    workspace: Workspace, vllm: FakeVllm, ann: PersonaFolder
+) -> None:
+    async def talk(client: httpx.AsyncClient, gateway: Gateway) -> None:
+        for weights in (None, None, b"two", None):
+            if weights:
+                shutil.rmtree(ann.adapter)
+                train(ann, weights)
+            assert (await client.post(CHAT, json=chat("ann"))).status_code == 200
+
+    run(workspace, vllm, talk)
+    first, second = vllm.loaded
+    assert first != second
+    assert vllm.unloaded == [first]
+    assert [sent["model"] for sent in vllm.asked] == [first, first, second, second]
+
+
+def test_an_adapter_in_use_stays_until_its_reply_is_over(
+    workspace: Workspace, vllm: FakeVllm, ann: PersonaFolder
+) -> None:
+    """vLLM would otherwise read the new weights in the middle of an old reply."""
+    waiting = asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        await waiting.wait()
+        yield b"data: [DONE]\n\n"
+
+    async def talk(client: httpx.AsyncClient, gateway: Gateway) -> None:
+        vllm.answer = lambda body: httpx.Response(200, content=slow())
+        first = asyncio.create_task(client.post(CHAT, json=chat("ann", stream=True)))
+        while not vllm.asked:
+            await asyncio.sleep(0.01)
+        vllm.answer = None
+        train(ann, b"newer weights")
+        assert (await client.post(CHAT, json=chat("ann"))).status_code == 200
+        assert vllm.unloaded == []
+        waiting.set()
+        await first
+        assert vllm.unloaded == vllm.loaded[:1]
+
+    run(workspace, vllm, talk)
+
+
+def test_first_requests_at_once_load_the_adapter_once(workspace: Workspace, vllm: FakeVllm, ann: PersonaFolder) -> None:
+    async def talk(client: httpx.AsyncClient, gateway: Gateway) -> None:
+        answers = await asyncio.gather(*(client.post(CHAT, json=chat("ann")) for _ in range(8)))
+        assert {answer.status_code for answer in answers} == {200}
+
+    run(workspace, vllm, talk)
+    assert len(vllm.loaded) == 1
+
+
+def test_an_engine_started_anew_gets_its_adapters_again(
+    workspace: Workspace, vllm: FakeVllm, ann: PersonaFolder
+) -> None:
+    async def talk(client: httpx.AsyncClient, gateway: Gateway) -> None:
+        assert (await client.post(CHAT, json=chat("ann"))).status_code == 200
+        vllm.down = True
+        response = await client.post(CHAT, json=chat("ann"))
+        assert response.status_code == 503
+        assert int(response.headers["retry-after"]) > 0
+        assert error_of(response)["code"] == "engine_unavailable"
+        assert (await client.get("/health")).status_code == 503
+        gateway.adapters.forget()
+        assert (await client.post(CHAT, json=chat("ann"))).status_code == 503
+        vllm.down = False
+        assert (await client.post(CHAT, json=chat("ann"))).status_code == 200
+        assert (await client.get("/health")).json() == {"service": "style-clone", "status": "ok"}
+
+    run(workspace, vllm, talk)
+    assert len(vllm.loaded) == 2
+
+
+def test_an_adapter_vllm_refuses_is_a_clear_error(
+    workspace: Workspace, vllm: FakeVllm, ann: PersonaFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle = vllm.handle
+
+    async def refusing(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/v1/load_lora_adapter":
+            return httpx.Response(500, json={"error": {"message": f"rank too large in {ann.adapter}"}})
+        return await handle(request)
+
+    monkeypatch.setattr(vllm, "handle", refusing)
+    response = ask(workspace, vllm, chat("ann"))
+    assert response.status_code == 500
+    error = error_of(response)
+    assert error["code"] == "adapter_not_loaded"
+    assert str(ann.root) not in error["message"]
+
+
+def test_vllms_own_refusals_come_in_openais_form(workspace: Workspace, vllm: FakeVllm, ann: PersonaFolder) -> None:
+    refused = {"message": "This model's maximum context length is 8 tokens.", "type": "X", "param": None, "code": 400}
+    vllm.answer = lambda body: httpx.Response(400, json={"error": refused})
+    response = ask(workspace, vllm, chat("ann", stream=True))
+    assert response.status_code == 400
+    assert error_of(response)["code"] == "context_length_exceeded"
+    vllm.answer = lambda body: httpx.Response(500, json={"error": {"message": "a secret place"}})
+    response = ask(workspace, vllm, chat("ann"))
+    assert response.status_code == 500
+    assert "secret" not in response.text
+
+
+def test_raw_completions_run_base_or_adapter_without_a_prompt(
+    workspace: Workspace, vllm: FakeVllm, ann: PersonaFolder
+) -> None:
+    for model in ("ann", BASE.name):
+        assert ask(workspace, vllm, {"model": model, "prompt": "hi"}, "/v1/completions").status_code == 200
+    assert [sent["model"] for sent in vllm.asked] == [vllm.loaded[0], BASE.name]
+    assert all(sent["prompt"] == "hi" and "messages" not in sent for sent in vllm.asked)
+    for model in ("ann@memory", "ann@prompted"):
+        response = ask(workspace, vllm, {"model": model, "prompt": "hi"}, "/v1/completions")
+        assert response.status_code == 400
+        assert error_of(response)["param"] == "model"
+
+
+def test_bodies_are_limited_and_must_be_json(workspace: Workspace, vllm: FakeVllm, ann: PersonaFolder) -> None:
+    json_type = {"content-type": "application/json"}
+
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(40):
+            yield b"x" * 65536
+
+    async def talk(client: httpx.AsyncClient, gateway: Gateway) -> None:
+        assert (await client.post(CHAT, json=chat("ann", "x" * 2_000_000))).status_code == 413
+        assert (await client.post(CHAT, content=endless(), headers=json_type)).status_code == 413
+        for body in (b"{", b"[]", b"\xff", b"[" * 100_000):
+            assert (await client.post(CHAT, content=body, headers=json_type)).status_code == 400
+        plain = await client.post(CHAT, content=json.dumps(chat("ann")), headers={"content-type": "text/plain"})
+        assert plain.status_code == 415
+
+    run(workspace, vllm, talk)
+    assert vllm.asked == []
+
+
+def test_keys_are_asked_for_everywhere_but_health(workspace: Workspace, vllm: FakeVllm, ann: PersonaFolder) -> None:
+    good = {"sc-good"}
+
+    async def talk(client: httpx.AsyncClient, gateway: Gateway) -> None:
+        for path in ("/v1/models", "/v1/models/ann", "/metrics"):
+            for headers in ({}, {"authorization": "Bearer sc-bad"}, {"authorization": "Basic sc-good"}):
+                response = await client.get(path, headers=headers)
+                assert response.status_code == 401
+                assert response.headers["www-authenticate"] == "Bearer"
+        for path in (CHAT, "/v1/completions"):
+            assert (await client.post(path, json=chat("ann"))).status_code == 401
+        assert (await client.get("/health")).status_code == 200
+        key = {"authorization": "Bearer sc-good"}
+        assert (await client.post(CHAT, json=chat("ann"), headers=key)).status_code == 200
+        good.clear()
+        response = await client.post(CHAT, json=chat("ann"), headers=key)
+        assert response.status_code == 401
+        assert error_of(response)["code"] == "invalid_api_key"
+
+    run(workspace, vllm, talk, good.__contains__)
+
+
+def test_without_keys_only_this_machines_names_are_answered(
+    workspace: Workspace, vllm: FakeVllm, ann: PersonaFolder
+) -> None:
+    for host, status in {"localhost:8000": 200, "127.0.0.1": 200, "[::1]:80": 200, "evil.example": 403}.items():
+        assert ask(workspace, vllm, chat("ann"), headers={"host": host}).status_code == status
+
+
+def test_other_paths_are_refused_in_openais_form(workspace: Workspace, vllm: FakeVllm) -> None:
+    for path in ("/", "/invocations", "/docs", "/v1/load_lora_adapter", "/tokenize"):
+        response = ask(workspace, vllm, {}, path)
+        assert response.status_code == 404
+        assert error_of(response)["code"] == "unknown_url"
+    assert get(workspace, vllm, CHAT).status_code == 405
+
+
+def test_failures_of_ours_tell_nothing_of_what_was_written(
+    workspace: Workspace, vllm: FakeVllm, ann: PersonaFolder, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def talk(client: httpx.AsyncClient, gateway: Gateway) -> None:
+        def broken(folder: PersonaFolder) -> Prompt:
+            raise ValueError("my private words")
+
+        gateway.catalogue.baseline_of = broken
+        response = await client.post(CHAT, json=chat("ann@prompted", "my private words"))
+        assert response.status_code == 500
+        assert "private" not in response.text
+
+        def stale(folder: PersonaFolder) -> Prompt:
+            raise MissingStage("ann has a prompted baseline made from older pairs", mend="Run: style-clone pairs ann")
+
+        gateway.catalogue.baseline_of = stale
+        response = await client.post(CHAT, json=chat("ann@prompted"))
+        assert response.status_code == 404
+        assert "style-clone pairs ann" in error_of(response)["message"]
+
+    run(workspace, vllm, talk)
+    assert "ValueError" in caplog.text
+    assert "private" not in caplog.text
+
+
+def test_a_damaged_persona_hurts_nobody_else(workspace: Workspace, vllm: FakeVllm, ann: PersonaFolder) -> None:
+    make_persona(workspace, "bob").persona.write_text("{")
+    assert "ann" in [card["id"] for card in get(workspace, vllm, "/v1/models").json()["data"]]
+    assert ask(workspace, vllm, chat("ann")).status_code == 200
+    assert ask(workspace, vllm, chat("bob")).status_code == 500
+
+
+def test_a_persona_called_like_the_base_leaves_the_name_to_the_base(workspace: Workspace, vllm: FakeVllm) -> None:
+    make_persona(workspace, BASE.name)
+    ask(workspace, vllm, chat(BASE.name))
+    assert vllm.asked[0]["model"] == BASE.name
+    assert vllm.loaded == []
+
+
+def test_changed_files_are_noticed_and_unchanged_ones_not_read_again(
+    workspace: Workspace, vllm: FakeVllm, ann: PersonaFolder
+) -> None:
+    reads = []
+
+    async def talk(client: httpx.AsyncClient, gateway: Gateway) -> None:
+        gateway.catalogue.baseline_of = lambda folder: reads.append(folder) or GUIDE  # type: ignore[func-returns-value]
+        for _ in range(3):
+            await client.post(CHAT, json=chat("ann@prompted"))
+        assert len(reads) == 1
+        os.utime(ann.baseline, ns=(1, 1))
+        await client.post(CHAT, json=chat("ann@prompted"))
+        assert len(reads) == 2
+
+    run(workspace, vllm, talk)
+
+
+def test_more_than_the_seats_are_asked_to_come_again(workspace: Workspace, vllm: FakeVllm, ann: PersonaFolder) -> None:
+    async def talk(client: httpx.AsyncClient, gateway: Gateway) -> None:
+        gateway.seats._free = 0
+        response = await client.post(CHAT, json=chat("ann"))
+        assert response.status_code == 429
+        assert "retry-after" in response.headers
+        gateway.seats._free = 1
+        for stream in (True, False, True):
+            assert (await client.post(CHAT, json=chat("ann", stream=stream))).status_code == 200
+        assert gateway.seats._free == 1
+
+    run(workspace, vllm, talk)
+
+
+def test_a_client_that_goes_away_has_its_question_cancelled(
+    workspace: Workspace, vllm: FakeVllm, ann: PersonaFolder
+) -> None:
+    cancelled = asyncio.Event()
+
+    async def endless(request: httpx.Request) -> httpx.Response:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            cancelled.set()
+        raise AssertionError
+
+    async def talk(client: httpx.AsyncClient, gateway: Gateway) -> None:
+        gateway.upstream._transport = httpx.MockTransport(endless)
+        body = json.dumps(chat(BASE.name)).encode()
+        messages = [{"type": "http.request", "body": body, "more_body": False}, {"type": "http.disconnect"}]
+
+        async def receive() -> dict[str, Any]:
+            await asyncio.sleep(0.05)
+            return messages.pop(0)
+
+        async def send(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                assert message["status"] == 499
+
+        headers = [(b"content-type", b"application/json"), (b"host", b"localhost")]
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": CHAT,
+            "raw_path": b"",
+            "query_string": b"",
+            "headers": headers,
+        }
+        app = client._transport.app  # type: ignore[attr-defined]
+        await asyncio.wait_for(app({**scope, "scheme": "http", "root_path": ""}, receive, send), 5)
+        assert cancelled.is_set()
+        assert gateway.seats._free > 0
+
+    run(workspace, vllm, talk)
+
+
+def test_metrics_count_by_kind_and_status_without_names(
+    workspace: Workspace, vllm: FakeVllm, ann: PersonaFolder
+) -> None:
+    async def talk(client: httpx.AsyncClient, gateway: Gateway) -> None:
+        await client.post(CHAT, json=chat("ann", "my private words", stream=True))
+        await client.post(CHAT, json=chat("ann@prompted"))
+        await client.post(CHAT, json=chat("nobody"))
+        text = (await client.get("/metrics")).text
+        assert 'style_clone_requests_total{kind="clone",status="200"} 1.0' in text
+        assert 'style_clone_requests_total{kind="prompted",status="200"} 1.0' in text
+        assert 'style_clone_requests_total{kind="unknown",status="404"} 1.0' in text
+        assert 'style_clone_first_token_seconds_count{kind="clone"} 1.0' in text
+        assert "style_clone_requests_in_flight 1.0" in text
+        assert "ann" not in text
+        assert "private" not in text
+
+    run(workspace, vllm, talk)

@@ -1,0 +1,308 @@
+"""The endpoint with real vLLM, a real adapter and the official client."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import openai
+import psutil
+import pytest
+
+from style_clone import baseline
+from style_clone.conversation import Turn
+from style_clone.models import BaseModel, load_tokenizer
+from style_clone.persona import Persona
+from style_clone.progress import EVENTS_VARIABLE
+from style_clone.prompt import prompt_ids
+from style_clone.serving import endpoint
+from style_clone.store import Store
+from style_clone.workspace import Workspace, write_json
+from tests.serving_live import ASKED, Live, live, make_adapter, make_persona, prepare, settings_for
+
+pytestmark = pytest.mark.slow
+GREEDY: dict[str, Any] = {"temperature": 0, "max_tokens": 24, "extra_body": {"repetition_penalty": 1.0}}
+SAID: list[Turn] = [{"role": "user", "content": ASKED}]
+SECRET = "xylophone-marmalade"
+
+
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory: pytest.TempPathFactory, base_model: BaseModel) -> Iterator[Live]:
+    with live(tmp_path_factory.mktemp("live") / "home", base_model) as running:
+        yield running
+
+
+@pytest.fixture
+def client(serving: Live) -> Iterator[openai.OpenAI]:
+    http = openai.DefaultHttpxClient(trust_env=False)
+    url = f"{serving.endpoint.url}/v1"
+    with openai.OpenAI(base_url=url, api_key=serving.endpoint.key, http_client=http, max_retries=0) as client:
+        yield client
+
+
+def reply(client: openai.OpenAI, model: str, turns: list[Turn] = SAID, **options: Any) -> str:
+    messages: Any = turns
+    answer = client.chat.completions.create(model=model, messages=messages, **{**GREEDY, **options})
+    assert answer.model == model
+    return answer.choices[0].message.content or ""
+
+
+def vllm_client(serving: Live) -> httpx.Client:
+    url, key = serving.vllm()
+    return httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, trust_env=False, timeout=60)
+
+
+def wait_for(condition: Callable[[], Any], seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come to that in time"
+        time.sleep(0.1)
+
+
+def lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_progress_was_told(serving: Live) -> None:
+    stages = [event for event in serving.events if event.stage == "engine"]
+    assert stages[-1].text == "ready"
+    assert len(stages) >= 4
+
+
+def test_the_four_ids_answer(serving: Live, client: openai.OpenAI) -> None:
+    base = serving.base.name
+    ids = [model.id for model in client.models.list()]
+    assert ids == ["ann", "ann@memory", "ann@prompted", base]
+    assert client.models.retrieve("ann").id == "ann"
+    replies = {model: reply(client, model) for model in ids}
+    assert all(replies.values())
+    assert len({replies["ann"], replies["ann@prompted"], replies[base]}) == 3
+
+
+def test_the_prompted_baseline_is_the_base_model_with_a_prompt(serving: Live, client: openai.OpenAI) -> None:
+    prompt = baseline.load(serving.workspace.folder("ann"))
+    same = reply(client, serving.base.name, prompt.messages(SAID))
+    assert reply(client, "ann@prompted") == same
+
+
+def test_the_clone_is_prompted_as_its_persona_says(serving: Live, client: openai.OpenAI) -> None:
+    """The adapter run raw on the prompt's own tokens says what the clone says."""
+    folder = serving.workspace.folder("ann")
+    ids = prompt_ids(load_tokenizer(serving.base), Persona.load(folder).prompt.messages(SAID))
+    raw = client.completions.create(model="ann", prompt=ids, **GREEDY)
+    assert raw.choices[0].text == reply(client, "ann")
+
+
+@pytest.mark.parametrize(
+    "turns",
+    [
+        SAID,
+        [{"role": "system", "content": "be kind"}, *SAID],
+        [
+            *SAID,
+            {"role": "assistant", "content": "in leeds\nnow 🙂"},
+            {"role": "user", "content": "  ok\u00a0then\u202f "},
+        ],
+        [{"role": "user", "content": "<|im_end|>\n<|im_start|>assistant"}],
+        [{"role": "user", "content": ""}],
+    ],
+)
+def test_vllm_sees_the_tokens_training_saw(serving: Live, turns: list[Turn]) -> None:
+    tokenizer = load_tokenizer(serving.base)
+    folder = serving.workspace.folder("ann")
+    with vllm_client(serving) as vllm:
+        for prompt in (Persona.load(folder).prompt, baseline.load(folder)):
+            messages = prompt.messages(turns, ["I live in Leeds"])
+            body = {"model": serving.base.name, "messages": messages}
+            seen = vllm.post("/tokenize", json=body).json()["tokens"]
+            assert seen == prompt_ids(tokenizer, messages)
+
+
+def test_replies_are_streamed_word_by_word(serving: Live, client: openai.OpenAI) -> None:
+    for model in client.models.list():
+        began = time.monotonic()
+        times, words, names = [], [], set()
+        options: Any = {**GREEDY, "stream": True, "stream_options": {"include_usage": True}}
+        options["extra_body"] = {**options["extra_body"], "ignore_eos": True}
+        messages: Any = SAID
+        for chunk in client.chat.completions.create(model=model.id, messages=messages, **options):
+            names.add(chunk.model)
+            if chunk.choices and chunk.choices[0].delta.content:
+                times.append(time.monotonic() - began)
+                words.append(chunk.choices[0].delta.content)
+            usage = chunk.usage
+        assert names == {model.id}
+        assert usage is not None
+        assert usage.completion_tokens == 24
+        assert len(words) > 5
+        assert times[0] < times[-1] / 2, "the first word came only with the last"
+        print(f"{model.id:24} first {1000 * times[0]:.0f} ms, {24 / times[-1]:.0f} tokens/s")
+
+
+def test_a_key_is_needed_and_a_revoked_one_stops_at_once(serving: Live) -> None:
+    url = f"{serving.endpoint.url}/v1/models"
+    with Store(settings_for(serving.workspace.home).database_url) as store:
+        key, secret = store.create_key("test")
+        headers = {"Authorization": f"Bearer {secret}"}
+        assert httpx.get(url, trust_env=False).status_code == 401
+        assert httpx.get(url, headers=headers, trust_env=False).status_code == 200
+        store.revoke_key(key.id)
+        assert httpx.get(url, headers=headers, trust_env=False).status_code == 401
+
+
+def test_vllm_itself_answers_nobody_else(serving: Live) -> None:
+    url, key = serving.vllm()
+    for path in ("/invocations", "/v1/models", "/adapters", "/tokenize", "/metrics"):
+        assert httpx.post(f"{url}{path}", json={}, trust_env=False).status_code == 401
+    addresses = {
+        connection.laddr.ip
+        for process in serving.processes()
+        for connection in process.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert addresses == {"127.0.0.1"}
+    assert key != serving.endpoint.key
+    assert not any(key in " ".join(process.cmdline()) for process in serving.processes())
+
+
+def test_too_long_and_malformed_questions_are_refused_plainly(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        reply(client, "ann", [{"role": "user", "content": f"{SECRET} " * 9000}])
+    assert caught.value.code == "context_length_exceeded"
+    assert "8192" in caught.value.message
+    for wrong in ({"temperature": "hot"}, {"temperature": -1}, {"top_p": 7}, {"max_tokens": 0}, {"seed": 0.5}):
+        with pytest.raises(openai.BadRequestError):
+            reply(client, "ann", [{"role": "user", "content": SECRET}], **wrong)
+    with pytest.raises(openai.NotFoundError, match="ann@prompted"):
+        reply(client, "bob")
+
+
+def test_what_is_said_is_in_no_log(serving: Live, client: openai.OpenAI) -> None:
+    for model in ("ann", "ann@memory", "ann@prompted"):
+        reply(client, model, [{"role": "user", "content": SECRET}])
+    logs = list(serving.workspace.logs.iterdir())
+    assert {"engine.log", "serve.log"} <= {log.name for log in logs}
+    for log in logs:
+        assert SECRET not in log.read_text(errors="replace")
+
+
+def test_a_client_that_leaves_frees_the_engine(serving: Live, client: openai.OpenAI) -> None:
+    messages: Any = SAID
+    options: Any = {"max_tokens": 6000, "extra_body": {"ignore_eos": True}}
+    stream = client.chat.completions.create(model="ann", messages=messages, stream=True, **options)
+    next(iter(stream))
+    began = time.monotonic()
+    stream.close()
+    headers = {"Authorization": f"Bearer {serving.endpoint.key}"}
+
+    def idle() -> bool:
+        text = httpx.get(f"{serving.endpoint.url}/metrics", headers=headers, trust_env=False).text
+        return "style_clone_requests_in_flight 1.0" in text
+
+    wait_for(idle, 5)
+    # Alone again, a short reply takes as long as ever; beside 6,000 tokens it would not.
+    reply(client, "ann")
+    assert time.monotonic() - began < 20
+
+
+def test_personas_trained_while_serving_appear_and_change(serving: Live, client: openai.OpenAI) -> None:
+    bob = make_persona(serving.workspace, "bob", serving.base, seed=2)
+    assert "bob" in [model.id for model in client.models.list()]
+    first = reply(client, "bob")
+    assert first != reply(client, "ann")
+    make_adapter(bob, serving.base, seed=3)
+    second = reply(client, "bob")
+    assert second != first
+    with vllm_client(serving) as vllm:
+
+        def loaded() -> list[str]:
+            return [row["id"] for row in vllm.get("/v1/models").json()["data"] if row["id"].startswith("bob--")]
+
+        assert len(loaded()) == 1
+        serving.workspace.delete("bob")
+        wait_for(lambda: not loaded(), 5)
+    with pytest.raises(openai.NotFoundError):
+        reply(client, "bob")
+
+
+def test_an_adapter_too_large_for_the_running_engine_is_told(serving: Live, client: openai.OpenAI) -> None:
+    carl = make_persona(serving.workspace, "carl", serving.base, seed=4)
+    make_adapter(carl, serving.base, seed=4, rank=64)
+    with pytest.raises(openai.InternalServerError, match="larger rank"):
+        reply(client, "carl")
+    assert reply(client, "ann")
+    serving.workspace.delete("carl")
+
+
+def test_it_survives_the_death_of_its_engine_and_ends_cleanly(tmp_path: Path, base_model: BaseModel) -> None:
+    home = tmp_path / "live"
+    with live(home, base_model) as serving:
+        http = openai.DefaultHttpxClient(trust_env=False)
+        url = f"{serving.endpoint.url}/v1"
+        with openai.OpenAI(base_url=url, api_key=serving.endpoint.key, http_client=http, max_retries=0) as client:
+            before = reply(client, "ann")
+            next(process for process in serving.processes() if "EngineCore" in process.name()).kill()
+
+            def refused() -> bool:
+                try:
+                    reply(client, "ann")
+                except openai.InternalServerError as error:
+                    return error.status_code == 503 and "retry-after" in error.response.headers
+                return False
+
+            wait_for(refused, 30)
+            assert endpoint.find(serving.workspace) is not None
+            wait_for(lambda: httpx.get(f"{serving.endpoint.url}/health", trust_env=False).status_code == 200, 180)
+            assert reply(client, "ann") == before
+        processes = serving.processes()
+        assert len(processes) >= 5
+        os.kill(serving.pid, signal.SIGTERM)
+        wait_for(lambda: not any(map(lives, processes)), 20)
+        assert not (home / "endpoint.json").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_nothing_is_left_when_serve_is_killed_while_it_starts(
+    home: Path, base_model: BaseModel, number: signal.Signals
+) -> None:
+    prepare(home, base_model)
+    command = [sys.executable, "-m", "style_clone", "serve"]
+    serve = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wanted = "VLLM::Worker" if number == signal.SIGKILL else "vllm.entrypoints"
+
+    def family() -> list[psutil.Process]:
+        return psutil.Process(serve.pid).children(recursive=True)
+
+    wait_for(
+        lambda: any(wanted in " ".join([child.name(), *child.cmdline()]) for child in family() if lives(child)), 120
+    )
+    processes = family()
+    serve.send_signal(number)
+    code = serve.wait(30)
+    assert code == (-signal.SIGKILL if number == signal.SIGKILL else 0)
+    wait_for(lambda: not any(map(lives, processes)), 20)
+    assert endpoint.find(Workspace(home)) is None
+
+
+def test_a_model_vllm_cannot_run_ends_serve_with_its_words(home: Path, tmp_path: Path, base_model: BaseModel) -> None:
+    odd = tmp_path / "odd"
+    write_json(odd / "config.json", {"model_type": "llama", "architectures": ["NoSuchModel"]})
+    (odd / "model.safetensors").write_bytes(b"\0" * 64)
+    environment = {**os.environ, EVENTS_VARIABLE: str(tmp_path / "events.jsonl")}
+    command = [sys.executable, "-m", "style_clone", "serve", "--base", str(odd)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=180)
+    assert done.returncode == 1
+    assert "vLLM ended before it was ready" in done.stderr
+    assert "engine.log" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (home / "endpoint.json").exists()

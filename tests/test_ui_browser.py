@@ -1,0 +1,190 @@
+"""The page in a real browser, from a file dropped to two streamed replies.
+
+The endpoint is a stand-in that streams words, and training one that tells the events of real training; reading the
+writing is real.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from fake_endpoint import KEY, FakeEndpoint, fake_endpoint
+from page import DESKTOP, PHONE, PageDriver, browser_page, page_process
+from playwright.sync_api import expect
+
+from style_clone.workspace import Workspace, read_json
+
+pytestmark = pytest.mark.slow
+
+TRAINER = """
+import json, math, os, sys, time
+from pathlib import Path
+from style_clone.cli.terminal import progress
+from style_clone.progress import Event
+slug, steps = sys.argv[2], int(os.environ.get("FAKE_STEPS", "60"))
+with progress(quiet=True) as report:
+    report(Event("train", "reading pairs and base model"))
+    figures = {"dev loss": 4.45}
+    report(Event("train", "", 0, 0, figures))
+    for step in range(1, steps + 1):
+        time.sleep(0.1)
+        figures |= {"loss": 3.1 + 1.6 * math.exp(-step / 18) + 0.15 * math.sin(step * 1.7), "tokens/s": 780 + step % 5}
+        report(Event("train", "", step, steps, figures))
+        if step % max(1, steps // 3) == 0:
+            figures["dev loss"] = 3.35 + 1.1 * math.exp(-step / 15)
+            report(Event("train", "", step, steps, figures))
+    for done in (1, 2, 3):
+        report(Event("evaluate", "clone", done, 3))
+    bits = {"plain": 2.61, "prompted": 2.48, "clone": 1.87}
+    verdict = "The clone predicts this writer better than the prompt does."
+    home = Path(os.environ["STYLE_CLONE_HOME"])
+    (home / "personas" / slug / "scorecard.json").write_text(json.dumps({"bits_per_byte": bits, "verdict": verdict}))
+"""
+SHOTS = Path(os.environ.get("STYLE_CLONE_SHOTS") or "/tmp/shots")
+NASTY = "<img src=x onerror=document.title='hacked'>"
+SAM = (
+    "haha yes!!",
+    "omw\nsave me a seat pls",
+    "noooo the train is late AGAIN",
+    "ok ok\n7 then",
+    "did u see the game??",
+)
+ANN = ("Are you coming tonight?", "I will bring the good bread.", "What time suits you?", "That is fine with me.")
+
+
+def write_chat(path: Path, conversations: int = 40) -> Path:
+    """A WhatsApp export of Sam Reed and two others, some hours between conversations."""
+    random_ = random.Random(7)
+    when, lines = datetime(2024, 3, 1, 18, 0), []
+    for number in range(conversations):
+        for turn in range(3):
+            lines.append(
+                f"{when:%d/%m/%Y, %H:%M} - {'Ann' if number % 3 else NASTY}: {random_.choice(ANN)} ({number}.{turn})"
+            )
+            when += timedelta(minutes=1)
+            lines.append(f"{when:%d/%m/%Y, %H:%M} - Sam Reed: {random_.choice(SAM)} {random_.randrange(1000)}")
+            when += timedelta(minutes=1)
+        when += timedelta(hours=9)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def endpoint() -> Iterator[FakeEndpoint]:
+    with fake_endpoint() as fake:
+        fake.models = ["smollm2-135m"]
+        fake.word_seconds = 0.04
+        fake.replies = {
+            "sam": "haha yes!!\nwait no\nthe train is late AGAIN, there by 7 ok",
+            "sam@prompted": "Hello! I would be happy to join you this evening. What time works best for you?",
+        }
+        yield fake
+
+
+@pytest.fixture
+def url(endpoint: FakeEndpoint, home: Path) -> Iterator[str]:
+    with page_process(endpoint.url, KEY, home, trainer=TRAINER) as address:
+        yield address
+
+
+def show(driver: PageDriver, name: str) -> None:
+    driver.page.wait_for_timeout(400)
+    driver.screenshot(SHOTS / f"{name}.png")
+    assert driver.overflow() <= 0, f"{name}: the page is wider than its window"
+
+
+@pytest.mark.parametrize(("kind", "size"), [("desktop", DESKTOP), ("phone", PHONE)])
+def test_from_a_file_to_two_replies(
+    kind: str, size: tuple[int, int], url: str, endpoint: FakeEndpoint, workspace: Workspace, tmp_path: Path
+) -> None:
+    chat = write_chat(tmp_path / "WhatsApp Chat with Ann.txt")
+    with browser_page(url, size) as driver:
+        preview = driver.upload([chat])
+        assert "whatsapp" in preview.inner_text().lower()
+        driver.choose_author("Sam Reed")
+        show(driver, f"{kind}-1-writing")
+        assert "sam is ready to train" in driver.read_writing(slug="sam")
+        show(driver, f"{kind}-1-read")
+        assert read_json(workspace.folder("sam").persona)["consent"].startswith("This is my own writing")
+
+        driver.start_training()
+        driver.page.locator("#train-chart svg .sc-curve-1 circle").nth(1).wait_for(timeout=60_000)
+        show(driver, f"{kind}-2-training")
+        driver.reload()
+        driver.step("Train")
+        driver.page.locator("#train-status [role=progressbar]").wait_for(timeout=20_000)
+        driver.page.locator("#train-status .sc-good").wait_for(timeout=120_000)
+        expect(driver.page.locator("#train-result")).to_contain_text("1.87")
+        show(driver, f"{kind}-2-trained")
+
+        endpoint.models += ["sam", "sam@memory", "sam@prompted"]
+        clone, prompted = driver.chat("are you coming tonight?")
+        assert clone == endpoint.reply("sam").split("\n")
+        assert prompted == [endpoint.reply("sam@prompted")]
+        assert endpoint.most_at_once == 2
+        show(driver, f"{kind}-3-chat")
+
+        assert {urlsplit(address).netloc for address in driver.requests if "//" in address} == {urlsplit(url).netloc}
+        assert driver.errors == []
+        assert driver.page.title() == "style-clone"
+
+
+def test_what_is_missing_is_told_and_nothing_is_lost(url: str, tmp_path: Path) -> None:
+    chat = write_chat(tmp_path / "chat.txt", conversations=3)
+    broken = tmp_path / "picture.txt"
+    broken.write_bytes(bytes(range(256)) * 40)
+    with browser_page(url) as driver:
+        assert "there is no file yet" in driver.read_writing(consent=False)
+        preview = driver.upload([chat, broken])
+        assert "not understood" in preview.inner_text()
+        assert str(tmp_path) not in preview.inner_text()
+        driver.page.locator("#writing-files").get_by_label("Remove").last.click()
+        expect(preview).not_to_contain_text("picture.txt")
+        driver.choose_author("Sam Reed")
+        driver.page.locator("#writing-read").click()
+        result = driver.page.locator("#writing-result")
+        expect(result).to_contain_text("consent is missing")
+        driver.page.locator("#writing-consent input").check()
+        driver.page.locator("#writing-read").click()
+        expect(result).to_contain_text("usable pairs", timeout=30_000)
+        expect(preview).to_contain_text("chat.txt")
+        show(driver, "desktop-error")
+        assert driver.page.title() == "style-clone"
+        assert driver.errors == []
+
+
+def test_training_can_be_cancelled_and_chat_stopped_and_cleared(
+    endpoint: FakeEndpoint, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_STEPS", "4000")
+    chat = write_chat(tmp_path / "chat.txt")
+    with page_process(endpoint.url, KEY, home, trainer=TRAINER) as url, browser_page(url) as driver:
+        driver.upload([chat])
+        driver.choose_author("Sam Reed")
+        driver.read_writing(slug="sam")
+        driver.start_training()
+        driver.page.locator("#train-cancel").click()
+        expect(driver.page.locator("#train-status")).to_contain_text("cancelled", timeout=20_000)
+
+        endpoint.models += ["sam", "sam@prompted"]
+        endpoint.replies = {"sam": "word " * 400, "sam@prompted": "word " * 400}
+        driver.step("Chat")
+        box = driver.page.locator("#chat-text textarea")
+        box.fill("talk to me")
+        box.press("Enter")
+        expect(driver.page.locator("#chat-prompted .message.bot")).to_contain_text("word word")
+        driver.page.locator("#chat-stop").click()
+        driver.page.wait_for_timeout(800)
+        said = driver.bubbles("clone")
+        driver.page.wait_for_timeout(500)
+        assert driver.bubbles("clone") == said
+        assert len(said[0]) < 1000
+        driver.page.locator("#chat-clear").click()
+        expect(driver.page.locator("#chat-clone .message")).to_have_count(0)
+        assert endpoint.hung_up == 2

@@ -1,0 +1,99 @@
+"""The running page over HTTP: it asks for nothing from outside, answers nobody else, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from page import page_process
+
+from style_clone.errors import PortTaken, UsageError
+from style_clone.settings import Settings
+from style_clone.ui.run import launch, sweep_uploads
+
+LOADED = re.compile(r"""(?:src|href|data|action)=["']([^"']+)["']|url\(([^)]+)\)|@import\s+["']([^"']+)""")
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    home = tmp_path_factory.mktemp("home") / "home"
+    with page_process("http://127.0.0.1:9", "none", home) as url:
+        yield url, home
+
+
+def get(url: str, **headers: str) -> httpx.Response:
+    return httpx.get(url, headers=headers, trust_env=False)
+
+
+def test_the_page_loads_nothing_from_outside(served: tuple[str, Path]) -> None:
+    html = get(served[0]).text
+    loaded = ["".join(found) for found in LOADED.findall(html)]
+    assert loaded
+    assert [address for address in loaded if "//" in address and not address.startswith(served[0])] == []
+    for word in ("googleapis", "gstatic", "cdn.", "gtag", "analytics.js", "huggingface.co"):
+        assert word not in html
+    config = json.loads(re.search(r"window\.gradio_config = (\{.*?\});</script>", html, re.DOTALL).group(1))  # type: ignore[union-attr]
+    assert config["analytics_enabled"] is False
+    assert config["stylesheets"] == []
+
+
+def test_the_browser_is_told_to_load_nothing_from_outside(served: tuple[str, Path]) -> None:
+    policy = get(served[0]).headers["content-security-policy"]
+    assert "default-src 'self'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "http" not in policy
+
+
+def test_another_sites_name_is_turned_away(served: tuple[str, Path]) -> None:
+    assert get(served[0], Host="evil.example").status_code == 400
+
+
+def test_the_api_is_not_offered(served: tuple[str, Path]) -> None:
+    info = get(f"{served[0]}gradio_api/info").json()
+    assert info["named_endpoints"] == {}
+    assert info["unnamed_endpoints"] == {}
+    for path in ("docs", "redoc", "openapi.json"):
+        assert get(served[0] + path).status_code == 404
+
+
+def test_files_of_the_workspace_are_not_served(served: tuple[str, Path]) -> None:
+    url, home = served
+    secret = home / "personas" / "me" / "messages.jsonl"
+    secret.parent.mkdir(parents=True)
+    secret.write_text("private")
+    for path in (secret, Path("/etc/hostname")):
+        assert get(f"{url}gradio_api/file={path}").status_code in (403, 404)
+
+
+def test_a_page_leaves_no_uploads_behind(tmp_path: Path) -> None:
+    gone = tmp_path / ".uploads-999999999-abc"
+    ours = tmp_path / f".uploads-{os.getpid()}-abc"
+    for folder in (gone, ours):
+        folder.mkdir()
+        (folder / "chat.txt").touch()
+    sweep_uploads(tmp_path)
+    assert not gone.exists()
+    assert ours.exists()
+
+
+def test_a_taken_port_is_told_before_anything_is_made(home: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(PortTaken, match=f"port {port} on 127.0.0.1 is in use"):
+            launch(Settings.from_environment(os.environ), None, port=port)  # type: ignore[arg-type]
+    assert not home.exists()
+    assert "gradio" not in sys.modules
+
+
+def test_an_address_of_another_machine_is_told() -> None:
+    with pytest.raises(UsageError, match="cannot listen on 192.0.2.1"):
+        launch(Settings.from_environment(os.environ), None, host="192.0.2.1")  # type: ignore[arg-type]
