@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from style_clone.errors import MissingStage, ModelError
+from style_clone.errors import MissingStage, ModelError, StyleCloneError
 from style_clone.persona import Persona
 from style_clone.progress import Event, Report, silent
 from style_clone.workspace import PersonaFolder, Workspace, atomic_folder, file_hash, read_json, write_json
@@ -86,6 +86,7 @@ def load_model(base: BaseModel, dtype: str = "bfloat16") -> Any:
     PyTorch's fused kernel, whose backward pass is slow on a CPU.
     """
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
     from transformers.utils.logging import disable_progress_bar
 
@@ -93,9 +94,13 @@ def load_model(base: BaseModel, dtype: str = "bfloat16") -> Any:
     attention = "sdpa" if torch.cuda.is_available() else "eager"
     try:
         return AutoModelForCausalLM.from_pretrained(
-            base.path, dtype=getattr(torch, dtype), attn_implementation=attention, local_files_only=True
+            base.path,
+            dtype=getattr(torch, dtype),
+            attn_implementation=attention,
+            local_files_only=True,
+            use_safetensors=True,
         )
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise ModelError(
             f"{base.path} cannot be loaded as a causal language model: {_first_line(error)}",
             mend="Give --base a folder or hub id of a text-generation model with safetensors weights.",
@@ -206,7 +211,6 @@ def _convert(gguf: Path, folder: Path) -> None:
 
 def _fetch_hub(repository: str, path: Path, report: Report) -> BaseModel:
     from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError
 
     report(Event("model", f"fetching {repository}", 0, 1))
     try:
@@ -214,7 +218,9 @@ def _fetch_hub(repository: str, path: Path, report: Report) -> BaseModel:
         with atomic_folder(path) as new:
             snapshot_download(repository, revision=revision, local_dir=new, allow_patterns=HUB_FILES)
             model = _keep(repository, new, path, revision)
-    except (HfHubHTTPError, OSError) as error:
+    except StyleCloneError:
+        raise
+    except Exception as error:  # the hub's client lets the errors of its HTTP library through, whichever that is
         raise ModelError(
             f"{repository} could not be fetched from the hub: {_first_line(error)}",
             mend="Check the id and the network, or give --base a local folder. Gated models need `hf auth login`.",

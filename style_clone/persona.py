@@ -63,6 +63,6 @@ class Persona:
 def fold_name(name: str) -> str:
     """A name as it is compared: composed (NFC), case and spaces folded, invisible characters gone; "Ann" is not "Anna"."""
     visible = "".join(
-        letter for letter in name if unicodedata.category(letter) != "Cf" and letter not in "\ufe0e\ufe0f"
+        letter for letter in name if unicodedata.category(letter) != "Cf" and not "\ufe00" <= letter <= "\ufe0f"
     )
     return " ".join(unicodedata.normalize("NFC", visible).casefold().split())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -28,45 +29,38 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-SERVE_PAGE = """
-import json, os, signal, sys
-from dataclasses import make_dataclass
+WITH_TRAINER = """
+import sys
 from functools import partial
 from style_clone import jobs
-from style_clone.settings import Settings
-from style_clone.ui.run import launch
-signal.signal(signal.SIGTERM, signal.default_int_handler)
-url, key, trainer = json.loads(sys.argv[1])
-if trainer:
-    jobs.start = partial(jobs.start, program=[sys.executable, "-c", trainer])
-Endpoint = make_dataclass("Endpoint", [("url", str), ("key", str)], frozen=True)
-page = launch(Settings.from_environment(os.environ), Endpoint(url, key))
-print(page.url, flush=True)
-try:
-    page.wait()
-except KeyboardInterrupt:
-    page.close()
-    print("closed", flush=True)
+from style_clone.cli import main
+jobs.start = partial(jobs.start, program=[sys.executable, "-c", sys.argv.pop(1)])
+main()
 """
 
 
 @contextmanager
 def page_process(url: str, key: str, home: Path, *, trainer: str = "") -> Iterator[str]:
-    """A page in a process of its own that talks to the endpoint at `url`; yields the page's address.
+    """`style-clone ui`, talking to the endpoint at `url`; yields the page's address, and sees that it ends in order.
 
-    `trainer` is Python code that runs where the commands `train` and `evaluate` would.
+    `trainer` is Python code that runs where `style-clone train` would.
     """
-    command = [sys.executable, "-c", SERVE_PAGE, json.dumps([url, key, trainer])]
-    environment = {**os.environ, "STYLE_CLONE_HOME": str(home)}
+    program = ["-c", WITH_TRAINER, trainer] if trainer else ["-m", "style_clone"]
+    environment = {
+        **os.environ,
+        "STYLE_CLONE_HOME": str(home),
+        "STYLE_CLONE_URL": url,
+        "STYLE_CLONE_API_KEY": key,
+    }
+    command = [sys.executable, *program, "ui", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
         try:
-            address = process.stdout.readline().strip()
-            assert address.startswith("http://127.0.0.1:"), "the page did not start"
-            yield address
+            yield json.loads(process.stdout.readline())["url"]
         finally:
-            process.terminate()
-            assert process.stdout.readline().strip() == "closed", "the page did not end in order"
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=30) == 0
+    assert list(home.glob(".uploads-*")) == [], "the page left uploads behind"
 
 
 @contextmanager

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from fake_endpoint import FakeEndpoint, fake_endpoint
 
 from style_clone.cli import main
 from style_clone.cli.chat import command, printable
 from style_clone.errors import MissingStage, PersonaNotFound, ServingError
 from style_clone.workspace import Workspace, write_json
+from tests.fake_endpoint import FakeEndpoint, fake_endpoint
 
 Chat = Callable[..., Result]
 

@@ -16,8 +16,8 @@ from style_clone.cli import cli
 from style_clone.conversation import read_messages
 from style_clone.errors import AuthorNotFound, IngestError, StyleCloneError, UsageError
 from style_clone.ingest import keeping, run
-from style_clone.ingest.identity import fold_name, spellings
-from style_clone.persona import Persona
+from style_clone.ingest.identity import spellings
+from style_clone.persona import Persona, fold_name
 from style_clone.progress import Event
 from style_clone.workspace import PersonaFolder, Workspace
 

@@ -160,6 +160,25 @@ def test_the_newest_job_is_the_latest(begin: Begin, persona: PersonaFolder) -> N
     assert first.id < second.id
 
 
+def test_a_page_that_ends_takes_its_own_jobs_with_it(
+    begin: Begin, workspace: Workspace, persona: PersonaFolder
+) -> None:
+    write_json(persona.persona, {})
+    job = begin(SLEEP)
+    jobs.cancel_own(workspace)
+    assert job.state() == "cancelled"
+
+
+def test_a_page_that_ends_leaves_other_pages_jobs_alone(workspace: Workspace, persona: PersonaFolder) -> None:
+    write_json(persona.persona, {})
+    us = psutil.Process()
+    job = jobs.Job(persona.runs / "20250101-000000-000000-train")
+    record = jobs.Record("style-clone train me", "2025-01-01T00:00:00", pid=us.pid, started=us.create_time())
+    write_json(job.folder / "job.json", record.__dict__)
+    jobs.cancel_own(workspace)
+    assert job.state() == "running"
+
+
 def test_a_persona_deleted_under_its_job_stays_deleted(
     begin: Begin, workspace: Workspace, persona: PersonaFolder
 ) -> None:

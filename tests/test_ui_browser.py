@@ -14,11 +14,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from fake_endpoint import KEY, FakeEndpoint, fake_endpoint
-from page import DESKTOP, PHONE, PageDriver, browser_page, page_process
 from playwright.sync_api import expect
 
 from style_clone.workspace import Workspace, read_json
+from tests.fake_endpoint import KEY, FakeEndpoint, fake_endpoint
+from tests.page import DESKTOP, PHONE, PageDriver, browser_page, page_process
 
 pytestmark = pytest.mark.slow
 
@@ -188,3 +188,6 @@ def test_training_can_be_cancelled_and_chat_stopped_and_cleared(
         driver.page.locator("#chat-clear").click()
         expect(driver.page.locator("#chat-clone .message")).to_have_count(0)
         assert endpoint.hung_up == 2
+        endpoint.replies = {"sam": "back again", "sam@prompted": "So am I."}
+        assert driver.chat("still there?") == (["back again"], ["So am I."])
+        assert len(endpoint.asked("sam")[-1]["messages"]) == 1

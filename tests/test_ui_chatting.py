@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from fake_endpoint import FakeEndpoint, fake_endpoint
 
 from style_clone.conversation import Turn
 from style_clone.errors import MissingStage, ServingError
 from style_clone.ui.client import base_url, connect, personas, stream_reply
 from style_clone.ui.handlers.chatting import WAITING, Side, bubbles, converse, find_personas
+from tests.fake_endpoint import FakeEndpoint, fake_endpoint
 
 MODELS = ("me", "me@prompted")
 NEW = (Side(), Side())

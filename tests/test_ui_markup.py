@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
@@ -73,7 +74,7 @@ def test_one_point_is_a_chart() -> None:
 @given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6))
 def test_ticks_are_few_even_and_inside(low: float, width: float) -> None:
     values = ticks(low, low + width)
-    steps = [later - earlier for earlier, later in zip(values, values[1:], strict=False)]
+    steps = [later - earlier for earlier, later in pairwise(values)]
     assert 1 <= len(values) <= 6
     assert all(low - 1e-6 * width <= value <= low + width * (1 + 1e-6) for value in values)
     assert all(step == pytest.approx(steps[0], rel=1e-3) for step in steps)

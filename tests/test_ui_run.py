@@ -6,17 +6,16 @@ import json
 import os
 import re
 import socket
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-from page import page_process
 
 from style_clone.errors import PortTaken, UsageError
 from style_clone.settings import Settings
 from style_clone.ui.run import launch, sweep_uploads
+from tests.page import page_process
 
 LOADED = re.compile(r"""(?:src|href|data|action)=["']([^"']+)["']|url\(([^)]+)\)|@import\s+["']([^"']+)""")
 
@@ -91,9 +90,8 @@ def test_a_taken_port_is_told_before_anything_is_made(home: Path) -> None:
         with pytest.raises(PortTaken, match=f"port {port} on 127.0.0.1 is in use"):
             launch(Settings.from_environment(os.environ), None, port=port)  # type: ignore[arg-type]
     assert not home.exists()
-    assert "gradio" not in sys.modules
 
 
 def test_an_address_of_another_machine_is_told() -> None:
-    with pytest.raises(UsageError, match="cannot listen on 192.0.2.1"):
+    with pytest.raises(UsageError, match=r"cannot listen on 192\.0\.2\.1"):
         launch(Settings.from_environment(os.environ), None, host="192.0.2.1")  # type: ignore[arg-type]

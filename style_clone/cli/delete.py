@@ -17,9 +17,12 @@ def command(persona: str, yes: bool, as_json: bool) -> None:
     \b
       style-clone delete me
     """
+    from style_clone.train.run import only_run
+
     workspace = settings().workspace
-    root = workspace.existing(persona).root
+    folder = workspace.existing(persona)
     if not yes and not as_json:
-        click.confirm(f"Delete {root} and everything in it?", abort=True)
-    workspace.delete(persona)
+        click.confirm(f"Delete {folder.root} and everything in it?", abort=True)
+    with only_run(folder):  # a training that goes on would write the persona anew
+        workspace.delete(persona)
     print_json({"deleted": persona}) if as_json else click.echo(f"Deleted {persona}.")

@@ -1,4 +1,4 @@
-"""Helpers a family of formats shares: chat logs whose lines begin with a stamp, and JSON with one object a line."""
+"""Helpers a family of formats shares: chat logs whose lines begin with a stamp, JSON with one object a line, and documents."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from style_clone.conversation import Message
+from style_clone.errors import IngestError
 from style_clone.ingest.importer import Tally
+from style_clone.ingest.numbering import Numbering
 from style_clone.ingest.source import Source
 from style_clone.ingest.stamps import StampReader, looks_stamped, match_stamp
 
@@ -67,3 +70,24 @@ def first_object(source: Source) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return row if isinstance(row, dict) else None
+
+
+def document(source: Source, text: str, channel: str, *, date: datetime | None, title: str | None = None) -> Message:
+    """The one message of a file that is a document; the file's name is its title where it gives none.
+
+    Raises IngestError where there is nothing to read.
+    """
+    if not text:
+        raise IngestError(f"{source.origin} holds no words", mend="Leave it out, or give a file with writing in it.")
+    thread = source.path.with_suffix("").as_posix()
+    return Message(
+        id=Numbering(thread).next(text),
+        author="",
+        text=text,
+        thread=thread,
+        source=source.name,
+        channel=channel,
+        date=date,
+        kind="document",
+        title=title or source.path.stem,
+    )

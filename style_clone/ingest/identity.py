@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
 from style_clone.errors import AuthorNotFound
+from style_clone.persona import fold_name
 
 SHOWN_NAMES = 20
 MARKS = "\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff"
@@ -19,16 +20,6 @@ def clean_name(name: str) -> str:
     """A name as it is kept and shown: composed (NFC), without invisible marks or control characters, one space."""
     plain = _CONTROLS.sub("", _MARKS.sub("", name))
     return unicodedata.normalize("NFC", " ".join(plain.split()))
-
-
-def fold_name(name: str) -> str:
-    """The form in which two spellings of one name are equal.
-
-    Case, composition, spaces and everything invisible (joiners and emoji variants too) do not count; every visible
-    letter does, so "Ann" is never "Anna".
-    """
-    letters = unicodedata.normalize("NFC", clean_name(name).casefold())
-    return "".join(letter for letter in letters if not _is_invisible(letter))
 
 
 def spellings(me: Sequence[str], counts: Mapping[str, int]) -> tuple[str, ...]:
@@ -70,7 +61,3 @@ def _nobody_called(name: str, counts: Mapping[str, int]) -> AuthorNotFound:
         mend=f"Give the name exactly as the export has it.{hint} The names found, with their messages:\n"
         f"{listed(counts)}",
     )
-
-
-def _is_invisible(letter: str) -> bool:
-    return "\ufe00" <= letter <= "\ufe0f" or unicodedata.category(letter) == "Cf"

@@ -122,9 +122,10 @@ def _await(workspace: Workspace, child: _Child, report: Report) -> Endpoint:
     """Wait for an endpoint: one that runs, one somebody else is starting at this moment, or else our own."""
     deadline = time.monotonic() + START_SECONDS + _FETCH_SECONDS
     while time.monotonic() < deadline:
-        if (endpoint := find(workspace)) is not None:
-            return endpoint
+        endpoint = find(workspace)
         child.pass_on(report)
+        if endpoint is not None:
+            return endpoint
         taken = _is_locked(workspace)
         if child.ended and not taken:
             raise child.error()

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from style_clone.errors import MissingStage
-from style_clone.workspace import PersonaFolder, atomic_folder, file_hash, read_json, write_json
+from style_clone.workspace import PersonaFolder, atomic_folder, file_hash, read_json, storage_errors, write_json
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -13,17 +18,36 @@ if TYPE_CHECKING:
 WEIGHTS = "adapter_model.safetensors"
 FILES = {"adapter_config.json", WEIGHTS, "run.json"}
 """Everything an adapter folder holds."""
+FULL_DISK_BYTES = 1 << 20
+"""A disk with less room than this is full."""
 
 
 def save(model: PeftModel, folder: PersonaFolder, run: dict[str, Any]) -> None:
     """Replace the persona's adapter, all or nothing. `run` becomes run.json. Raises StorageError."""
-    with atomic_folder(folder.adapter) as new:
+    with saving_weights(folder.adapter), atomic_folder(folder.adapter) as new:
         model.save_pretrained(new, safe_serialization=True)
         (new / "README.md").unlink(missing_ok=True)  # PEFT's unfilled model card
         config = read_json(new / "adapter_config.json")
         # PEFT notes the folder the base was loaded from, which names this machine's user.
         write_json(new / "adapter_config.json", {**config, "base_model_name_or_path": run["base"]["name"]})
         write_json(new / "run.json", {**run, "adapter_sha256": file_hash(new / WEIGHTS)})
+
+
+@contextmanager
+def saving_weights(path: Path) -> Iterator[None]:
+    """Turn what goes wrong while tensors are saved under `path` into StorageError.
+
+    safetensors and PyTorch tell of a full disk in errors of their own, PyTorch without saying so.
+    """
+    from safetensors import SafetensorError
+
+    with storage_errors(path):
+        try:
+            yield
+        except (SafetensorError, RuntimeError) as error:
+            if "No space left" in str(error) or shutil.disk_usage(path.parent).free < FULL_DISK_BYTES:
+                raise OSError(errno.ENOSPC, "no space left") from error
+            raise
 
 
 def load_run(folder: PersonaFolder) -> dict[str, Any]:
@@ -36,7 +60,7 @@ def load_run(folder: PersonaFolder) -> dict[str, Any]:
 
 def is_fresh(folder: PersonaFolder) -> bool:
     """Whether the adapter was trained on the pairs that are there now."""
-    if not (folder.adapter / "run.json").exists():
+    if not (folder.adapter / "run.json").exists() or not folder.split("train").exists():
         return False
     return bool(load_run(folder)["pairs_sha256"] == pairs_hash(folder))
 

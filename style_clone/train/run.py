@@ -41,7 +41,7 @@ def train(
     """
     recipe = Recipe().with_overrides(overrides or {})
     persona = Persona.load(folder)
-    with _only_run(folder):
+    with only_run(folder):
         report(Event("train", "reading pairs and base model"))
         tokenizer = load_tokenizer(base)
         data = _tokenise(folder, Tokeniser(tokenizer, persona.prompt, recipe.max_tokens))
@@ -50,7 +50,7 @@ def train(
         model = _attach_lora(base, recipe)
         from style_clone.train.loop import run_loop
 
-        with storage_errors(checkpoints):
+        with artifact.saving_weights(checkpoints):
             outcome = run_loop(
                 model,
                 {split: tokenised.examples for split, tokenised in data.items()},
@@ -70,7 +70,7 @@ def train(
 
 
 @contextmanager
-def _only_run(folder: PersonaFolder) -> Iterator[None]:
+def only_run(folder: PersonaFolder) -> Iterator[None]:
     """Hold the persona's training lock; the system lets go of it however this process ends."""
     with storage_errors(folder.runs):
         folder.runs.mkdir(parents=True, exist_ok=True)
@@ -92,7 +92,8 @@ def _tokenise(folder: PersonaFolder, tokenise: Tokeniser) -> dict[str, Tokenised
     for split, tokenised in data.items():
         if not tokenised.examples:
             raise TrainingError(
-                f"{folder.slug} has no {split} pairs", mend=f"Add more writing, then: style-clone pairs {folder.slug}"
+                f"{folder.slug} has no {split} pairs: conversations and documents stay whole, and there are too few of them",
+                mend=f"Add more writing, from other days or chats, then: style-clone pairs {folder.slug}",
             )
     return data
 
@@ -107,6 +108,8 @@ def _checkpoints(folder: PersonaFolder, identity: dict[str, Any], *, resume: boo
     """The folder of this run's checkpoints: kept for `resume` where it belongs to the same run, else emptied."""
     path = folder.runs / "checkpoints"
     note = path / "identity.json"
+    for unfinished in (folder for folder in path.glob("checkpoint-*") if not (folder / "trainer_state.json").exists()):
+        shutil.rmtree(unfinished)  # killed while it was written; its state comes last
     if resume and not (note.exists() and read_json(note) == identity and any(path.glob("checkpoint-*"))):
         raise TrainingError(
             f"{folder.slug} has no run to resume with this recipe, base model and pairs",
@@ -142,7 +145,6 @@ def _describe(data: Tokenised, recipe: Recipe, outcome: dict[str, Any]) -> dict[
         "num_target_tokens": data.num_target_tokens * recipe.epochs,
         "dropped_turns": data.dropped_turns,
         "cut_replies": data.cut_replies,
-        "tokens_per_second": data.num_tokens * recipe.epochs / outcome["seconds"],
         "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
     }

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from datetime import date, datetime
 
 from style_clone.conversation import Message
-from style_clone.errors import IngestError
+from style_clone.ingest import families
 from style_clone.ingest.importer import Tally
-from style_clone.ingest.numbering import Numbering
 from style_clone.ingest.source import Source
 from style_clone.ingest.times import date_in_name, parse_date
 
@@ -34,22 +33,8 @@ class Markdown:
     def extract(self, source: Source, tally: Tally) -> Iterator[Message]:
         """The one document. Raises IngestError where nothing is below the front matter."""
         fields, text = split_front_matter(source.text().removeprefix("\ufeff"))
-        if not text:
-            raise IngestError(
-                f"{source.origin} holds no words", mend="Leave it out, or give a file with writing in it."
-            )
-        thread = source.path.with_suffix("").as_posix()
-        yield Message(
-            id=Numbering(thread).next(text),
-            author="",
-            text=text,
-            thread=thread,
-            source=source.name,
-            channel=self.name,
-            date=_date(fields, source, tally),
-            kind="document",
-            title=fields.get("title") or _heading(text) or source.path.stem,
-        )
+        title = fields.get("title") or _heading(text)
+        yield families.document(source, text, self.name, date=_date(fields, source, tally), title=title)
 
 
 def split_front_matter(text: str) -> tuple[dict[str, str], str]:

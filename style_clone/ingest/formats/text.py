@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from style_clone.conversation import Message
-from style_clone.errors import IngestError
 from style_clone.ingest import families
 from style_clone.ingest.importer import Tally
-from style_clone.ingest.numbering import Numbering
 from style_clone.ingest.source import Source
 from style_clone.ingest.times import date_in_name
 
@@ -30,20 +28,4 @@ class PlainText:
 
     def extract(self, source: Source, tally: Tally) -> Iterator[Message]:
         """The one document, titled and dated by the file's name. Raises IngestError where it is blank."""
-        text = source.text().strip()
-        if not text:
-            raise IngestError(
-                f"{source.origin} holds no words", mend="Leave it out, or give a file with writing in it."
-            )
-        thread = source.path.with_suffix("").as_posix()
-        yield Message(
-            id=Numbering(thread).next(text),
-            author="",
-            text=text,
-            thread=thread,
-            source=source.name,
-            channel=self.name,
-            date=date_in_name(source.path.stem),
-            kind="document",
-            title=source.path.stem,
-        )
+        yield families.document(source, source.text().strip(), self.name, date=date_in_name(source.path.stem))

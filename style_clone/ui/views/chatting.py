@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -70,10 +71,9 @@ def chat_tab(desk: Desk) -> ChatTab:
         else:
             yield [question, gr.skip(), *_show(sides)]
 
-    asking = [
-        listen(event, ask, [persona, text, *states], [text, status, *shown], trigger_mode="once")
-        for event in (text.submit, send.click)
-    ]
+    # One listener for both, so that a second question waits for the first one's answer whichever way it is sent.
+    sending = partial(gr.on, [text.submit, send.click])
+    asking = listen(sending, ask, [persona, text, *states], [text, status, *shown], trigger_mode="once")
     listen(stop.click, lambda *sides: _show([side.settled() for side in sides]), [*states], shown, cancels=asking)
     for event in (clear.click, persona.input):
         listen(event, lambda: _show([Side(), Side()]), None, shown, cancels=asking)
