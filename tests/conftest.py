@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,18 @@ def corpora() -> Path:
 def base_model() -> BaseModel:
     """The bundled base model, fetched and converted once into the checkout's .cache and kept there."""
     return resolve(DEFAULT_BASE, Workspace(ROOT / ".cache"))
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """PyTorch on one core: models of a few thousand weights gain nothing from two, and threads that wait for each other
+    on a busy machine make seconds into minutes."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture

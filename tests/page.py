@@ -150,6 +150,7 @@ class PageDriver:
         """Ask and wait for both replies; returns the bubbles of clone and prompted baseline."""
         self.step("Chat")
         before = [len(self.bubbles(side)) for side in ("clone", "prompted")]
+        expect(self.page.locator("#chat-persona input")).not_to_have_value("", timeout=20_000)
         box = self.page.locator("#chat-text textarea, #chat-text input").first
         box.fill(text)
         box.press("Enter")

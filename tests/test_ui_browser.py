@@ -113,8 +113,10 @@ def test_from_a_file_to_two_replies(
         show(driver, f"{kind}-1-read")
         assert read_json(workspace.folder("sam").persona)["consent"].startswith("This is my own writing")
 
+        driver.page.locator("#writing-next").click()
+        expect(driver.page.locator("#train-persona input")).to_have_value("sam")
         driver.start_training()
-        driver.page.locator("#train-chart svg .sc-curve-1 circle").nth(1).wait_for(timeout=60_000)
+        driver.page.locator("#train-chart svg:visible .sc-curve-1 circle").nth(1).wait_for(timeout=60_000)
         show(driver, f"{kind}-2-training")
         driver.reload()
         driver.step("Train")
@@ -124,6 +126,8 @@ def test_from_a_file_to_two_replies(
         show(driver, f"{kind}-2-trained")
 
         endpoint.models += ["sam", "sam@memory", "sam@prompted"]
+        driver.page.locator("#train-next").click()
+        expect(driver.page.locator("#chat-persona input")).to_have_value("sam")
         clone, prompted = driver.chat("are you coming tonight?")
         assert clone == endpoint.reply("sam").split("\n")
         assert prompted == [endpoint.reply("sam@prompted")]
@@ -175,6 +179,7 @@ def test_training_can_be_cancelled_and_chat_stopped_and_cleared(
         endpoint.models += ["sam", "sam@prompted"]
         endpoint.replies = {"sam": "word " * 400, "sam@prompted": "word " * 400}
         driver.step("Chat")
+        expect(driver.page.locator("#chat-persona input")).to_have_value("sam")
         box = driver.page.locator("#chat-text textarea")
         box.fill("talk to me")
         box.press("Enter")
@@ -191,3 +196,21 @@ def test_training_can_be_cancelled_and_chat_stopped_and_cleared(
         endpoint.replies = {"sam": "back again", "sam@prompted": "So am I."}
         assert driver.chat("still there?") == (["back again"], ["So am I."])
         assert len(endpoint.asked("sam")[-1]["messages"]) == 1
+        driver.step("Train")
+        driver.step("Chat")
+        driver.page.wait_for_timeout(800)
+        assert driver.bubbles("clone") == ["back again"], "a look at another step must not lose the conversation"
+
+
+def test_the_page_in_the_dark(url: str, endpoint: FakeEndpoint, tmp_path: Path) -> None:
+    endpoint.models += ["sam", "sam@prompted"]
+    endpoint.failing["sam@prompted"] = 500
+    with browser_page(url, dark=True) as driver:
+        clone, prompted = driver.chat("are you coming tonight?")
+        assert clone == endpoint.reply("sam").split("\n")
+        assert prompted == []
+        expect(driver.page.locator("#chat-prompted-problem")).to_contain_text("bad day")
+        show(driver, "dark-3-chat")
+        driver.step("Your writing")
+        driver.upload([write_chat(tmp_path / "chat.txt")])
+        show(driver, "dark-1-writing")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from style_clone.ui.chart import HEIGHT, WIDTH, line_chart, ticks
+from style_clone.ui.chart import NARROW, WIDE, line_chart, ticks
 from style_clone.ui.markup import card, notice, progress_bar, table
 
 NASTY = "<script>alert('x')</script>&\"${1}"
@@ -52,14 +52,16 @@ def test_a_bar_of_unknown_length_claims_no_percent() -> None:
 def test_a_chart_is_well_formed_and_inside_its_frame() -> None:
     curves = {f"Loss {NASTY}": [(0.0, 4.0), (5.0, 2.0), (10.0, 3.0)], "Held-out": [(5.0, 2.5)]}
     chart = line_chart(curves, x_name="steps", y_name="loss", x_end=20)
-    root = ElementTree.fromstring(chart)
-    lines = [line.attrib["points"] for line in root.iter("polyline")]
-    points = [tuple(map(float, point.split(","))) for line in lines for point in line.split()]
-    assert len(points) == 4
-    assert all(0 <= x <= WIDTH and 0 <= y <= HEIGHT for x, y in points)
-    assert points[0][1] < points[2][1] < points[1][1], "a higher loss is drawn higher up"
-    assert points[2][0] < 0.6 * WIDTH, "half of the steps are still to come"
-    assert "from 4.00 to 3.00" in root.find("svg").attrib["aria-label"]  # type: ignore[union-attr]
+    pictures = ElementTree.fromstring(chart).findall("svg")
+    assert [picture.attrib["class"] for picture in pictures] == ["sc-wide", "sc-narrow"]
+    for picture, (width, height) in zip(pictures, (WIDE, NARROW), strict=True):
+        lines = [line.attrib["points"] for line in picture.iter("polyline")]
+        points = [tuple(map(float, point.split(","))) for line in lines for point in line.split()]
+        assert len(points) == 4
+        assert all(0 <= x <= width and 0 <= y <= height for x, y in points)
+        assert points[0][1] < points[2][1] < points[1][1], "a higher loss is drawn higher up"
+        assert points[2][0] < 0.6 * width, "half of the steps are still to come"
+        assert "from 4.00 to 3.00" in picture.attrib["aria-label"]
 
 
 def test_a_chart_without_points_is_nothing() -> None:

@@ -13,17 +13,17 @@ from style_clone.train.tokens import NO_LOSS, Example
 VOCABULARY = 64
 
 
-def tiny_model(seed: int = 0) -> Any:
+def tiny_model(seed: int = 0, *, vocabulary: int = VOCABULARY, positions: int = 128) -> Any:
     """Two layers, width 32, float32."""
     torch.manual_seed(seed)
     config = LlamaConfig(
-        vocab_size=VOCABULARY,
+        vocab_size=vocabulary,
         hidden_size=32,
         intermediate_size=64,
         num_hidden_layers=2,
         num_attention_heads=4,
         num_key_value_heads=2,
-        max_position_embeddings=128,
+        max_position_embeddings=positions,
         bos_token_id=1,
         eos_token_id=2,
         pad_token_id=2,

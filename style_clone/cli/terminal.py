@@ -69,9 +69,10 @@ class _Lines:
         self.last: dict[str, tuple[str, int]] = {}
 
     def __call__(self, event: Event) -> None:
-        tenth = int(10 * event.done / event.total) if event.total else 0
-        if self.last.get(event.stage) != (event.text, tenth):
-            self.last[event.stage] = (event.text, tenth)
+        # Where the share is known, ten lines a stage are enough; else each new text is news.
+        news = ("", int(10 * event.done / event.total)) if event.total else (event.text, 0)
+        if self.last.get(event.stage) != news:
+            self.last[event.stage] = news
             share = f"{100 * event.done / event.total:3.0f}% " if event.total else ""
             click.echo(f"{event.stage}: {share}{_describe(event)}", err=True)
 

@@ -1,4 +1,4 @@
-"""Helpers a family of formats shares: chat logs whose lines begin with a stamp, JSON with one object a line, and documents."""
+"""Helpers a family of formats shares: logs of stamped lines, JSON with one object a line, documents."""
 
 from __future__ import annotations
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 
 from style_clone.errors import UsageError
+
+SEEDS = 2**32
+"""NumPy takes no seed from here on."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +43,13 @@ class Recipe:
     def __post_init__(self) -> None:
         """Raises UsageError for values that contradict each other or make no sense."""
         for name in ("epochs", "learning_rate", "rank", "alpha", "batch_tokens", "max_tokens"):
-            if getattr(self, name) <= 0:
+            if not 0 < getattr(self, name) < math.inf:
                 raise UsageError(f"{name} is {getattr(self, name)}; it must be above 0")
         for name in ("dropout", "warmup_share"):
             if not 0 <= getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)}; it must be at least 0 and below 1")
+        if not 0 <= self.seed < SEEDS:
+            raise UsageError(f"seed is {self.seed}; it must be at least 0 and below {SEEDS}")
         if self.max_tokens > self.batch_tokens:
             raise UsageError(
                 f"max_tokens ({self.max_tokens}) is above batch_tokens ({self.batch_tokens}): one example must fit a step",

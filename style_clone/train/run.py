@@ -47,7 +47,7 @@ def train(
         data = _tokenise(folder, Tokeniser(tokenizer, persona.prompt, recipe.max_tokens))
         identity = _identity(folder, base, recipe)
         checkpoints = _checkpoints(folder, identity, resume=resume)
-        model = _attach_lora(base, recipe)
+        model = attach_lora(base, recipe)
         from style_clone.train.loop import run_loop
 
         with artifact.saving_weights(checkpoints):
@@ -121,7 +121,7 @@ def _checkpoints(folder: PersonaFolder, identity: dict[str, Any], *, resume: boo
     return path
 
 
-def _attach_lora(base: BaseModel, recipe: Recipe) -> Any:
+def attach_lora(base: BaseModel, recipe: Recipe) -> Any:
     """The base model in bfloat16 with a fresh LoRA in float32 on every linear layer but the output."""
     import torch
     from peft import LoraConfig, get_peft_model

@@ -8,22 +8,25 @@ from dataclasses import dataclass
 from html import escape
 
 Point = tuple[float, float]
-WIDTH, HEIGHT = 960, 280
+WIDE, NARROW = (960, 280), (400, 240)
+"""Pixels, width and height: the same picture drawn for a desk and for a phone, of which the page's style shows one."""
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 14, 12, 34
 
 
 @dataclass(frozen=True)
 class _Frame:
-    """From data to picture: both axes' ranges."""
+    """From data to picture: both axes' ranges, and the picture's size in pixels."""
 
     x: tuple[float, float]
     y: tuple[float, float]
+    width: int
+    height: int
 
     def across(self, value: float) -> float:
-        return _LEFT + (value - self.x[0]) / (self.x[1] - self.x[0]) * (WIDTH - _LEFT - _RIGHT)
+        return _LEFT + (value - self.x[0]) / (self.x[1] - self.x[0]) * (self.width - _LEFT - _RIGHT)
 
     def down(self, value: float) -> float:
-        return HEIGHT - _BOTTOM - (value - self.y[0]) / (self.y[1] - self.y[0]) * (HEIGHT - _TOP - _BOTTOM)
+        return self.height - _BOTTOM - (value - self.y[0]) / (self.y[1] - self.y[0]) * (self.height - _TOP - _BOTTOM)
 
 
 def line_chart(curves: Mapping[str, Sequence[Point]], *, x_name: str, y_name: str, x_end: float = 0) -> str:
@@ -34,15 +37,13 @@ def line_chart(curves: Mapping[str, Sequence[Point]], *, x_name: str, y_name: st
     points = [point for curve in curves.values() for point in curve if math.isfinite(point[1])]
     if not points:
         return ""
-    frame = _Frame((0.0, max(1.0, x_end, *(x for x, _ in points))), _span([y for _, y in points]))
-    drawn = "".join(_curve(number, list(curve), frame) for number, curve in enumerate(curves.values()))
-    return (
-        f'<figure class="sc-chart"><figcaption>{_legend(curves)}</figcaption>'
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(_spoken(curves, y_name))}">'
-        f"{_grid(frame)}{drawn}"
-        f'<text x="{WIDTH - _RIGHT}" y="{HEIGHT - 4}" text-anchor="end">{escape(x_name)}</text>'
-        f"</svg></figure>"
-    )
+    ranges = (0.0, max(1.0, x_end, *(x for x, _ in points))), _span([y for _, y in points])
+    pictures = [
+        f'<svg class="{name}" viewBox="0 0 {size[0]} {size[1]}" role="img" aria-label="{escape(_spoken(curves, y_name))}">'
+        f"{_picture(curves, _Frame(*ranges, *size), x_name)}</svg>"
+        for name, size in (("sc-wide", WIDE), ("sc-narrow", NARROW))
+    ]
+    return f'<figure class="sc-chart"><figcaption>{_legend(curves)}</figcaption>{"".join(pictures)}</figure>'
 
 
 def ticks(low: float, high: float, count: int = 4) -> list[float]:
@@ -60,6 +61,12 @@ def _span(values: Sequence[float]) -> tuple[float, float]:
     return (low - room, high + room)
 
 
+def _picture(curves: Mapping[str, Sequence[Point]], frame: _Frame, x_name: str) -> str:
+    drawn = "".join(_curve(number, curve, frame) for number, curve in enumerate(curves.values()))
+    right, below = frame.width - _RIGHT, frame.height - 4
+    return f'{_grid(frame)}{drawn}<text x="{right}" y="{below}" text-anchor="end">{escape(x_name)}</text>'
+
+
 def _curve(number: int, curve: Sequence[Point], frame: _Frame) -> str:
     spots = [(frame.across(x), frame.down(y)) for x, y in curve if math.isfinite(y)]
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in spots)
@@ -69,16 +76,16 @@ def _curve(number: int, curve: Sequence[Point], frame: _Frame) -> str:
 
 
 def _grid(frame: _Frame) -> str:
+    right, below = frame.width - _RIGHT, frame.height - 4
     lines = []
     for value in ticks(*frame.y):
         y = frame.down(value)
-        lines.append(f'<line x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        lines.append(f'<line x1="{_LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>')
         lines.append(f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{value:.3g}</text>')
     # The last tick would run into the axis' name, which stands there.
     for value in ticks(*frame.x, count=5):
-        if frame.across(value) < WIDTH - 90:
-            x = frame.across(value)
-            lines.append(f'<text x="{x:.1f}" y="{HEIGHT - 4}" text-anchor="middle">{value:,.0f}</text>')
+        if (x := frame.across(value)) < right - 70:
+            lines.append(f'<text x="{x:.1f}" y="{below}" text-anchor="middle">{value:,.0f}</text>')
     return f'<g class="sc-grid">{"".join(lines)}</g>'
 
 

@@ -101,8 +101,8 @@ def _plain_words(address: Address) -> Iterator[None]:
 
 
 def _status_error(error: Any) -> StyleCloneError:
-    busy = error.status_code in (429, 503)
-    return ServingError(_told(error), mend="Wait a moment and ask again." if busy else "Begin a new conversation.")
+    mends = {400: "Begin a new conversation.", 429: "Wait a moment and ask again.", 503: "Wait a moment and ask again."}
+    return ServingError(_told(error), mend=mends.get(error.status_code, "Ask again."))
 
 
 def _told(error: Any) -> str:

@@ -63,6 +63,8 @@ CSS = """
 .gradio-container .block:has(> .html-container > .prose:empty) { display: none; }
 .gradio-container .tab-container { height: auto; }
 .gradio-container .tab-container button { font-size: 1rem; padding: 10px 16px; }
+.dark .gradio-container .tab-container button.selected { color: var(--primary-400); }
+.dark .gradio-container .tab-container button.selected::after { background: var(--primary-400); }
 .gradio-container .tabitem { padding: 20px 0 0; border: 0; background: transparent; }
 .gradio-container :is(button, a, input[type=checkbox]):focus-visible {
   outline: 2px solid var(--primary-600); outline-offset: 2px; }
@@ -78,6 +80,7 @@ CSS = """
 .sc-scroll { overflow-x: auto; border: 1px solid var(--border-color-primary); border-radius: 12px;
   background: var(--block-background-fill); }
 .sc-table { width: 100%; border-collapse: collapse; font-size: 0.93rem; margin: 0; border: 0; }
+.gradio-container .sc-table, .gradio-container .sc-table :is(thead, tbody, tr) { border: 0; }
 .gradio-container .sc-table :is(th, td) { border: 0; border-bottom: 1px solid var(--border-color-primary); }
 .sc-table th { text-align: left; font-weight: 600; color: var(--body-text-color-subdued); font-size: 0.82rem;
   padding: 10px 14px; white-space: nowrap; }
@@ -100,6 +103,7 @@ CSS = """
   color: var(--body-text-color); line-height: 1.45; overflow-wrap: anywhere; }
 .sc-notice strong { font-weight: 600; color: var(--body-text-color); }
 .sc-notice span { color: var(--body-text-color-subdued); }
+.sc-notice + .sc-scroll, .sc-scroll + .sc-notice, .sc-notice + .sc-notice { margin-top: 12px; }
 .sc-info { border-left-color: var(--neutral-400); }
 .sc-good { border-left-color: var(--primary-600); }
 .sc-bad { border-left-color: #b91c1c; }
@@ -135,11 +139,7 @@ CSS = """
 .sc-chart circle { fill: var(--neutral-400); }
 .sc-curve-1 polyline { stroke: var(--primary-600); }
 .sc-curve-1 circle { fill: var(--primary-600); }
-@media (max-width: 640px) {
-  .sc-chart text { font-size: 28px; }
-  .sc-chart polyline { stroke-width: 5; }
-  .sc-chart circle { r: 8px; }
-}
+.sc-narrow { display: none !important; }
 
 .sc-side { display: flex; align-items: center; gap: 8px; margin: 0; flex-wrap: wrap; }
 .sc-side h3 { margin: 0; font-size: 1rem; font-weight: 650; color: var(--body-text-color); }
@@ -151,17 +151,22 @@ CSS = """
 .sc-column { gap: 8px !important; }
 .sc-chatbot { height: 420px !important; }
 .sc-chatbot .icon-button-wrapper { display: none; }
-.sc-chatbot .message-row { margin-bottom: 6px; }
-.sc-chatbot .bot-row:has(+ .user-row), .sc-chatbot .user-row:has(+ .bot-row) { margin-bottom: 16px; }
+.sc-chatbot .message-row { margin: 0 16px 6px !important; }
+.sc-chatbot .message-row:first-child { padding-top: 16px !important; }
+.sc-chatbot .bot-row:has(+ .user-row), .sc-chatbot .user-row:has(+ .bot-row) { margin-bottom: 16px !important; }
 .sc-chatbot .message { overflow-wrap: anywhere; }
 .sc-chatbot .message-content { white-space: pre-wrap; }
 .gradio-container button.sc-go { width: auto !important; align-self: flex-start; min-width: 220px; flex-grow: 0; }
 .sc-ask { align-items: stretch; }
+/* Gradio puts its own prefix before these selectors; naming its container here would match nothing. */
 @media (max-width: 640px) {
-  .gradio-container main { padding: 4px 0 12px; }
-  .gradio-container button.sc-go { min-width: 140px; flex-grow: 1; align-self: stretch; }
-  .gradio-container .tab-container button { padding: 10px 10px; font-size: 0.94rem; }
+  main { padding: 0 0 12px !important; }
+  .tab-container button { padding: 10px 10px !important; font-size: 0.94rem !important; }
+  button.sc-go { min-width: 130px !important; flex-grow: 1 !important; align-self: stretch !important; }
   .sc-chatbot { height: 31vh !important; min-height: 200px; }
   .sc-card, .sc-progress { padding: 14px 16px; }
+  .sc-table th { white-space: normal; }
+  .sc-wide { display: none !important; }
+  .sc-narrow { display: block !important; }
 }
 """

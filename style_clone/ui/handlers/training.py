@@ -134,7 +134,8 @@ def _bar(events: Sequence[Event]) -> str:
     last = events[-1]
     figures = {name: value for event in events if event.stage == last.stage for name, value in event.figures.items()}
     share = last.done / last.total if last.total else None
-    told = [last.text, *(_spell(name, value) for name, value in figures.items()), minutes_left(events)]
+    named = [_spell(name, figures[name]) for name in sorted(figures, key=_rank)]
+    told = [last.text, *named, minutes_left(events)]
     return progress_bar(share, STAGES.get(last.stage, last.stage.capitalize()), [line for line in told if line])
 
 
@@ -145,6 +146,12 @@ def _changes(events: Sequence[Event], figure: str) -> list[Point]:
         if value is not None and (not points or value != points[-1][1]):
             points.append((event.done, value))
     return points
+
+
+def _rank(figure: str) -> int:
+    """Where a figure stands in the line: those known first, in this order."""
+    known = ("loss", "dev loss", "tokens/s")
+    return known.index(figure) if figure in known else len(known)
 
 
 def _spell(name: str, value: float) -> str:

@@ -135,7 +135,7 @@ def summary_card(slug: str, summary: PairsSummary) -> str:
     dropped = sum(summary.dropped.values())
     names = f"Counted as you: {', '.join(summary.aliases)}."
     used = f"{summary.used_messages:,} of {summary.author}'s {summary.author_messages:,} messages are used."
-    reasons = "; ".join(f"{count:,} {reason}" for reason, count in summary.dropped.items())
+    reasons = "; ".join(f"{reason} ({count:,})" for reason, count in summary.dropped.items())
     left_out = f"Left out: {reasons}." if dropped else ""
     return card(
         f"{slug} is ready to train", figures, [names, f"{used} {left_out}".strip(), *map(_sentence, summary.notes)]

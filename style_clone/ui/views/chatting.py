@@ -35,8 +35,8 @@ class ChatTab:
     sides: tuple[gr.State, gr.State]
 
 
-def chat_tab(desk: Desk) -> ChatTab:
-    """Build the tab and wire it."""
+def chat_tab(desk: Desk, current: gr.State) -> ChatTab:
+    """Build the tab and wire it; `current` is told the persona that is chosen."""
     with gr.Tab("3  Chat", id="chat") as tab:
         persona = gr.Dropdown([], label="Persona", info="Every clone the endpoint serves", elem_id="chat-persona")
         status = gr.HTML()
@@ -75,7 +75,9 @@ def chat_tab(desk: Desk) -> ChatTab:
     sending = partial(gr.on, [text.submit, send.click])
     asking = listen(sending, ask, [persona, text, *states], [text, status, *shown], trigger_mode="once")
     listen(stop.click, lambda *sides: _show([side.settled() for side in sides]), [*states], shown, cancels=asking)
-    for event in (clear.click, persona.input):
+    listen(persona.input, lambda slug: slug, persona, current)
+    # Also when the page itself chooses another persona: nobody goes on with somebody else's conversation.
+    for event in (clear.click, persona.change):
         listen(event, lambda: _show([Side(), Side()]), None, shown, cancels=asking)
     return ChatTab(tab, persona, status, (left.state, right.state))
 

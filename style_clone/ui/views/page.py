@@ -29,7 +29,7 @@ def build_page(desk: Desk) -> gr.Blocks:
         with gr.Tabs() as tabs:
             writing = writing_tab(desk, current)
             training = train_tab(desk, current)
-            chat = chat_tab(desk)
+            chat = chat_tab(desk, current)
 
     async def refresh_chat(slug: str | None) -> tuple[Any, Any]:
         return await chat_refreshed(desk, slug)

@@ -16,6 +16,10 @@ from style_clone.ui.markup import failure
 from style_clone.ui.views.desk import Desk, listen
 
 Update = Any
+HINT = (
+    '<p class="sc-hint">A WhatsApp export (.txt or .zip), notes and posts (.txt, .md), or .jsonl with author and text; '
+    f"up to {MAX_FILE_SIZE.upper()} each. The more you wrote, the better the clone.</p>"
+)
 
 
 @dataclass(frozen=True)
@@ -29,10 +33,11 @@ class WritingTab:
 def writing_tab(desk: Desk, current: gr.State) -> WritingTab:
     """Build the tab and wire it; `current` is told the persona that has been read."""
     with gr.Tab("1  Your writing", id="writing") as tab:
+        gr.HTML(HINT)
         files = gr.File(
             file_count="multiple",
             file_types=list(FILE_TYPES),
-            label=f"Chats, notes, posts: {', '.join(FILE_TYPES)} up to {MAX_FILE_SIZE.upper()} each",
+            label="Files of your writing",
             height=170,
             elem_id="writing-files",
         )

@@ -1,0 +1,220 @@
+"""Held-out fit is what a hand computation gives, its interval is honest, and only the clone uses the adapter."""
+
+from __future__ import annotations
+
+import math
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from peft import PeftModel
+from safetensors.torch import load_file, save_file
+
+from style_clone import baseline
+from style_clone.conversation import Pair, read_pairs, write_lines
+from style_clone.errors import MissingStage
+from style_clone.evaluate import run as evaluation
+from style_clone.evaluate.fit import Measurer
+from style_clone.evaluate.statistics import ratio_difference_interval
+from style_clone.models import BaseModel, load_model, load_tokenizer
+from style_clone.progress import Event
+from style_clone.prompt import Prompt, prompt_ids, reply_ids
+from style_clone.train import artifact
+from style_clone.train.run import train
+from style_clone.workspace import PersonaFolder, Workspace, file_hash, read_json
+from tests.tiny_base import paired, tiny_base
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture
+def base(workspace: Workspace) -> BaseModel:
+    return tiny_base(workspace)
+
+
+@pytest.fixture
+def folder(workspace: Workspace, base: BaseModel) -> PersonaFolder:
+    folder = paired(workspace)
+    train(folder, base, overrides={"epochs": "1", "batch_tokens": "1024"})
+    return folder
+
+
+def bits_by_hand(model: Any, tokenizer: Any, pair: Pair, prompt: Prompt) -> float:
+    """-log2 of the probability of the reply and its end, from every position's full distribution."""
+    before, reply = prompt_ids(tokenizer, prompt.messages(pair.context)), reply_ids(tokenizer, pair.reply)
+    with torch.inference_mode():
+        logits = model(torch.tensor([[*before, *reply]])).logits[0].double()
+    chances = torch.log_softmax(logits, dim=-1)
+    return -sum(float(chances[len(before) + at - 1, token]) for at, token in enumerate(reply)) / math.log(2)
+
+
+@pytest.mark.parametrize("prompt", [Prompt(), Prompt("You are Nell.", (("hi", "hiya"),))], ids=["plain", "prompted"])
+def test_bits_per_byte_by_hand(folder: PersonaFolder, base: BaseModel, prompt: Prompt) -> None:
+    model, tokenizer = load_model(base, "float32"), load_tokenizer(base)
+    pairs = read_pairs(folder.split("test"))
+    fit = Measurer(model, tokenizer, 4096)(pairs, prompt)
+    by_hand = [bits_by_hand(model, tokenizer, pair, prompt) for pair in pairs]
+    num_bytes = sum(len(pair.reply.encode()) for pair in pairs)
+    assert fit.bits_per_byte == pytest.approx(sum(by_hand) / num_bytes, rel=5e-3)  # Measurer computes in bfloat16
+    for name in {pair.conversation for pair in pairs}:
+        expected = sum(bits for bits, pair in zip(by_hand, pairs, strict=True) if pair.conversation == name)
+        assert fit.bits[name] == pytest.approx(expected, rel=1e-2)
+
+
+def test_bytes_are_utf_8_and_of_the_reply_alone(base: BaseModel) -> None:
+    turns = ({"role": "user", "content": "x" * 99}, {"role": "assistant", "content": "né 🫠"})
+    pair = Pair(turns, "p", "c", "reply", "x.txt", "test")  # type: ignore[arg-type]
+    fit = Measurer(load_model(base), load_tokenizer(base), 4096)([pair], Prompt())
+    assert fit.num_bytes == {"c": 2 + 1 + 1 + 4}
+
+
+def test_however_pairs_are_batched_the_fit_is_the_same(folder: PersonaFolder, base: BaseModel) -> None:
+    model, tokenizer = load_model(base, "float32"), load_tokenizer(base)
+    pairs = read_pairs(folder.split("train"))
+    fits = [Measurer(model, tokenizer, 4096, batch_tokens=size)(pairs, Prompt()) for size in (1, 4096)]
+    assert fits[0].bits_per_byte == pytest.approx(fits[1].bits_per_byte, rel=1e-3)
+
+
+def test_a_constant_difference_has_an_interval_without_width() -> None:
+    sizes = [10.0, 20.0, 70.0]
+    difference, low, high = ratio_difference_interval([3 * size for size in sizes], [2 * size for size in sizes], sizes)
+    assert (difference, low, high) == (pytest.approx(1), pytest.approx(1), pytest.approx(1))
+
+
+def test_one_conversation_cannot_show_a_spread() -> None:
+    assert ratio_difference_interval([6], [4], [2]) == (1, 1, 1)
+
+
+@given(st.lists(st.tuples(*[st.floats(0, 100)] * 2, st.floats(1, 100)), min_size=2, max_size=20), st.integers(0, 9))
+def test_the_interval_repeats_by_seed_and_turns_with_its_sides(
+    rows: list[tuple[float, float, float]], seed: int
+) -> None:
+    first, second, sizes = map(list, zip(*rows, strict=True))
+    there = ratio_difference_interval(first, second, sizes, resamples=200, seed=seed)
+    assert there == ratio_difference_interval(first, second, sizes, resamples=200, seed=seed)
+    back = ratio_difference_interval(second, first, sizes, resamples=200, seed=seed)
+    assert back == pytest.approx((-there[0], -there[2], -there[1]), abs=1e-9)
+    assert there[1] <= there[2]
+
+
+def test_ninety_five_percent_intervals_hold_the_truth_about_so_often() -> None:
+    """30 conversations of unequal sizes; a percentile interval of that few covers a little less than it says."""
+    rng = np.random.default_rng(0)
+    held = 0
+    for _ in range(300):
+        sizes = rng.uniform(20, 200, 30)
+        second = sizes * 2
+        first = second + sizes * rng.normal(-0.3, 0.4, 30)
+        _, low, high = ratio_difference_interval(list(first), list(second), list(sizes), resamples=400)
+        held += low <= -0.3 <= high
+    assert 0.88 <= held / 300 <= 0.98
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (-0.5, -0.1, "The clone predicts this writer better than the prompt does"),
+        (0.1, 0.5, "so a prompt is enough"),
+        (-0.1, 0.1, "Clone and prompt cannot be told apart"),
+        (0.0, 0.0, "Clone and prompt cannot be told apart"),
+    ],
+)
+def test_the_verdict_is_the_interval_in_words(low: float, high: float, said: str) -> None:
+    scorecard = {
+        "bits_per_byte": {"plain": 3.0, "prompted": 2.5, "clone": 2.25},
+        "clone_minus_prompted": {"difference": -0.25, "low": low, "high": high},
+        "pairs": 60,
+        "conversations": 12,
+        "exploratory": False,
+    }
+    sentence = evaluation.verdict(scorecard)
+    assert said in sentence
+    assert "2.25" in sentence
+    assert "2.50" in sentence
+    assert sentence.endswith("From 60 replies in 12 conversations.")
+    assert evaluation.verdict({**scorecard, "exploratory": True}).endswith("conversations: exploratory.")
+
+
+def test_only_the_clone_uses_the_adapter(folder: PersonaFolder, base: BaseModel) -> None:
+    before = evaluation.evaluate(folder, base)["bits_per_byte"]
+    weights = load_file(folder.adapter / artifact.WEIGHTS)
+    save_file({name: torch.full_like(value, 3.0) for name, value in weights.items()}, folder.adapter / artifact.WEIGHTS)
+    after = evaluation.evaluate(folder, base)["bits_per_byte"]
+    assert after["plain"] == before["plain"]
+    assert after["prompted"] == before["prompted"]
+    assert after["clone"] > before["clone"] + 1
+
+
+def test_the_plain_model_is_the_base_model_itself(folder: PersonaFolder, base: BaseModel) -> None:
+    scorecard = evaluation.evaluate(folder, base, quick=False)
+    pairs = read_pairs(folder.split("test"))
+    bare = Measurer(load_model(base), load_tokenizer(base), 4096)(pairs, Prompt())
+    adapted = PeftModel.from_pretrained(load_model(base), folder.adapter)
+    assert scorecard["bits_per_byte"]["plain"] == pytest.approx(bare.bits_per_byte, rel=1e-6)
+    prompted = Measurer(load_model(base), load_tokenizer(base), 4096)(pairs, baseline.load(folder))
+    assert scorecard["bits_per_byte"]["prompted"] == pytest.approx(prompted.bits_per_byte, rel=1e-6)
+    assert adapted.active_adapters == ["default"]
+
+
+def test_the_scorecard_is_saved_and_tied_to_what_it_measured(folder: PersonaFolder, base: BaseModel) -> None:
+    told: list[Event] = []
+    scorecard = evaluation.evaluate(folder, base, report=told.append)
+    assert scorecard == read_json(folder.scorecard)
+    assert scorecard["test_sha256"] == file_hash(folder.split("test"))
+    assert scorecard["adapter_sha256"] == file_hash(folder.adapter / artifact.WEIGHTS)
+    assert scorecard["exploratory"]
+    assert list(scorecard["bits_per_byte"]) == ["plain", "prompted", "clone"]
+    difference = scorecard["bits_per_byte"]["clone"] - scorecard["bits_per_byte"]["prompted"]
+    assert scorecard["clone_minus_prompted"]["difference"] == pytest.approx(difference)
+    assert [event.done for event in told] == sorted(event.done for event in told)
+    assert told[-1].done == told[-1].total == 3
+
+
+def test_quick_takes_whole_conversations(
+    folder: PersonaFolder, base: BaseModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluation, "QUICK_PAIRS", 3)
+    everything = read_pairs(folder.split("test"))
+    quick = evaluation.evaluate(folder, base, quick=True)
+    assert 3 <= quick["pairs"] < len(everything)
+    assert quick["pairs"] == 2 * quick["conversations"]
+    assert evaluation.evaluate(folder, base, quick=True)["bits_per_byte"] == quick["bits_per_byte"]
+    whole = evaluation.evaluate(folder, base, quick=False)
+    assert (whole["pairs"], whole["kind"], quick["kind"]) == (len(everything), "held-out fit", "quick")
+
+
+def test_nothing_to_measure_is_told(folder: PersonaFolder, base: BaseModel, workspace: Workspace) -> None:
+    with folder.split("test").open("w") as file:
+        write_lines(file, [])
+    with pytest.raises(MissingStage, match="no test pairs") as caught:
+        evaluation.evaluate(folder, base)
+    assert "Add more writing" in caught.value.mend
+    folder.split("test").unlink()
+    with pytest.raises(MissingStage, match="no pairs yet"):
+        evaluation.evaluate(folder, base)
+    with pytest.raises(MissingStage, match="no adapter yet"):
+        evaluation.evaluate(workspace.folder("nobody"), base)
+    assert not folder.scorecard.exists()
+
+
+def test_a_model_that_knows_the_reply_needs_fewer_bits(base: BaseModel, tmp_path: Path) -> None:
+    """The measure points the right way: a model trained on exactly these replies needs less than one that is not."""
+    rng = random.Random(0)
+    turns = ({"role": "user", "content": "go on"}, {"role": "assistant", "content": "ab" * 20})
+    pair = Pair(turns, "p", "c", "reply", "x.txt", "test")  # type: ignore[arg-type]
+    noise = "".join(rng.choice("klmnopqrstuvwxyz") for _ in range(40))
+    other = Pair((turns[0], {"role": "assistant", "content": noise}), "q", "d", "reply", "x.txt", "test")  # type: ignore[arg-type]
+    model, tokenizer = load_model(base, "float32"), load_tokenizer(base)
+    optimiser = torch.optim.Adam(model.parameters(), 3e-3)
+    ids = torch.tensor([[*prompt_ids(tokenizer, list(pair.context)), *reply_ids(tokenizer, pair.reply)]])
+    for _ in range(30):
+        optimiser.zero_grad()
+        model(ids, labels=ids).loss.backward()
+        optimiser.step()
+    measure = Measurer(model, tokenizer, 4096)
+    assert measure([pair], Prompt()).bits_per_byte < 1 < measure([other], Prompt()).bits_per_byte

@@ -1,0 +1,68 @@
+"""Every number of a run can be set by text, and nonsense is refused before anything is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from style_clone.errors import UsageError
+from style_clone.train.recipe import Recipe
+
+
+def test_text_becomes_the_setting_s_own_kind() -> None:
+    recipe = Recipe().with_overrides({"epochs": "5", "learning_rate": "3e-4", "dropout": "0.1"})
+    assert (recipe.epochs, recipe.learning_rate, recipe.dropout) == (5, 3e-4, 0.1)
+    assert recipe.rank == Recipe().rank
+    assert Recipe().with_overrides({}) == Recipe()
+
+
+@given(st.sampled_from([field.name for field in fields(Recipe)]))
+def test_every_setting_can_be_given_as_its_own_text(name: str) -> None:
+    assert Recipe().with_overrides({name: str(getattr(Recipe(), name))}) == Recipe()
+
+
+def test_an_unknown_setting_lists_those_there_are() -> None:
+    with pytest.raises(UsageError, match="--set lr: there is no such setting") as caught:
+        Recipe().with_overrides({"lr": "1"})
+    assert all(field.name in caught.value.mend for field in fields(Recipe))
+
+
+@pytest.mark.parametrize(("name", "text"), [("epochs", "two"), ("epochs", "2.5"), ("learning_rate", ""), ("seed", "x")])
+def test_a_value_of_the_wrong_kind_is_named(name: str, text: str) -> None:
+    with pytest.raises(UsageError, match=f"--set {name}={text}: expected a"):
+        Recipe().with_overrides({name: text})
+
+
+@pytest.mark.parametrize("name", ["epochs", "learning_rate", "rank", "alpha", "batch_tokens", "max_tokens"])
+@pytest.mark.parametrize("text", ["0", "-1"])
+def test_what_must_be_positive_is(name: str, text: str) -> None:
+    with pytest.raises(UsageError, match=f"{name} is .*; it must be above 0"):
+        Recipe().with_overrides({name: text})
+
+
+@pytest.mark.parametrize(("name", "text"), [("dropout", "1"), ("dropout", "-0.1"), ("warmup_share", "1.5")])
+def test_shares_are_shares(name: str, text: str) -> None:
+    with pytest.raises(UsageError, match=f"{name} is"):
+        Recipe().with_overrides({name: text})
+
+
+@pytest.mark.parametrize("name", ["learning_rate", "dropout", "warmup_share"])
+@pytest.mark.parametrize("text", ["nan", "inf", "-inf"])
+def test_what_is_no_number_is_refused(name: str, text: str) -> None:
+    with pytest.raises(UsageError):
+        Recipe().with_overrides({name: text})
+
+
+@pytest.mark.parametrize("text", ["-1", str(2**32)])
+def test_a_seed_no_generator_takes_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="seed is"):
+        Recipe().with_overrides({"seed": text})
+
+
+def test_an_example_must_fit_a_step() -> None:
+    with pytest.raises(UsageError, match="one example must fit a step") as caught:
+        Recipe().with_overrides({"max_tokens": "4096"})
+    assert "batch_tokens" in caught.value.mend
