@@ -278,14 +278,13 @@ def test_nothing_is_left_when_serve_is_killed_while_it_starts(
     prepare(home, base_model)
     command = [sys.executable, "-m", "style_clone", "serve"]
     serve = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wanted = "VLLM::Worker" if number == signal.SIGKILL else "vllm.entrypoints"
+    # The hard case is the one with all of vLLM's processes there; it is also the one that takes long to come to.
+    enough = 5 if number == signal.SIGKILL else 2
 
     def family() -> list[psutil.Process]:
         return psutil.Process(serve.pid).children(recursive=True)
 
-    wait_for(
-        lambda: any(wanted in " ".join([child.name(), *child.cmdline()]) for child in family() if lives(child)), 120
-    )
+    wait_for(lambda: len(family()) >= enough, 120)
     processes = family()
     serve.send_signal(number)
     code = serve.wait(30)

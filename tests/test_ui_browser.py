@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+import tempfile
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -46,7 +47,7 @@ with progress(quiet=True) as report:
     home = Path(os.environ["STYLE_CLONE_HOME"])
     (home / "personas" / slug / "scorecard.json").write_text(json.dumps({"bits_per_byte": bits, "verdict": verdict}))
 """
-SHOTS = Path(os.environ.get("STYLE_CLONE_SHOTS") or "/tmp/shots")
+SHOTS = Path(os.environ.get("STYLE_CLONE_SHOTS") or Path(tempfile.gettempdir()) / "style-clone-shots")
 NASTY = "<img src=x onerror=document.title='hacked'>"
 SAM = (
     "haha yes!!",
