@@ -144,7 +144,7 @@ class PageDriver:
         button = self.page.locator("#train-start")
         expect(button).to_be_enabled(timeout=20_000)
         button.click()
-        self.page.locator("#train-status [role=progressbar]").wait_for(timeout=60_000)
+        self.page.locator("#train-status [role=progressbar]").wait_for(timeout=180_000)
 
     def chat(self, text: str, *, timeout_seconds: float = 180) -> tuple[list[str], list[str]]:
         """Ask and wait for both replies; returns the bubbles of clone and prompted baseline."""

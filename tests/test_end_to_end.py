@@ -49,17 +49,18 @@ def page_of(home: Path) -> Iterator[str]:
 
 def test_from_upload_to_two_streamed_replies(home_with_model: Path, workspace: Workspace) -> None:
     chat = CHATS / "WhatsApp Chat with Yusuf Haddad.txt"
-    with page_of(home_with_model) as url, browser_page(url) as page:
-        assert "whatsapp" in page.upload([chat]).inner_text().lower()
-        page.choose_author("Nell Quayle")
-        assert "me is ready to train" in page.read_writing()
-        trained = page.train(timeout_seconds=600)
-        page.screenshot(SCREENSHOTS / "trained.png")
-        clone, prompted = page.chat(QUESTION)
-        page.screenshot(SCREENSHOTS / "chat.png")
-        assert any(clone), trained
-        assert any(prompted)
-        assert page.errors == []
+    with page_of(home_with_model) as url:
+        with browser_page(url) as page:
+            assert "whatsapp" in page.upload([chat]).inner_text().lower()
+            page.choose_author("Nell Quayle")
+            assert "me is ready to train" in page.read_writing()
+            trained = page.train(timeout_seconds=600)
+            page.screenshot(SCREENSHOTS / "trained.png")
+            clone, prompted = page.chat(QUESTION)
+            page.screenshot(SCREENSHOTS / "chat.png")
+            assert any(clone), trained
+            assert any(prompted)
+            assert page.errors == []
         check_the_endpoint(Settings.from_environment({"STYLE_CLONE_HOME": str(home_with_model)}))
         with browser_page(url, PHONE) as phone:
             phone.step("Chat")

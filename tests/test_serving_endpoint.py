@@ -176,6 +176,9 @@ def test_the_base_is_the_one_most_personas_need(workspace: Workspace) -> None:
         make_persona(workspace, slug, base_model=base)
     make_persona(workspace, "broken", base_model="one").persona.write_text("{")
     assert run.default_base(workspace) == "two"
+    for slug in ("d", "e", "f"):
+        make_persona(workspace, slug, base_model="mine", base_source="/models/mine")
+    assert run.default_base(workspace) == "/models/mine"
 
 
 def serve(*options: str) -> subprocess.CompletedProcess[str]:

@@ -61,4 +61,3 @@ def one_undated_chat() -> list[Message]:
         for number in range(30)
         for author in ("Ann", "Nell")
     ]
-

@@ -23,6 +23,8 @@ QUICK_PAIRS = 60
 MAX_TOKENS = 4096
 EXPLORATORY = (100, 20)
 """Under so many test pairs or conversations the scorecard is exploratory."""
+LEAST_CONVERSATIONS = 5
+"""Under so many conversations an interval says nothing: there are too few ways to resample them."""
 
 
 def evaluate(folder: PersonaFolder, base: BaseModel, *, quick: bool = True, report: Report = silent) -> dict[str, Any]:
@@ -55,7 +57,9 @@ def verdict(scorecard: dict[str, Any]) -> str:
     """One sentence a layperson understands, from the held-out fit alone."""
     bits, difference = scorecard["bits_per_byte"], scorecard["clone_minus_prompted"]
     numbers = f"{bits['clone']:.2f} bits per byte of their real replies, the best prompt here {bits['prompted']:.2f}"
-    if difference["high"] < 0:
+    if scorecard["conversations"] < LEAST_CONVERSATIONS:
+        said = f"Too little to say which is better: so far the clone needs {numbers}."
+    elif difference["high"] < 0:
         said = f"The clone predicts this writer better than the prompt does: {numbers}."
     elif difference["low"] > 0:
         said = (
