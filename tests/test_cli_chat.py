@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-import types
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -24,17 +21,10 @@ Chat = Callable[..., Result]
 
 @pytest.fixture
 def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeEndpoint]:
-    """A running endpoint, found by the command as it would find the real one."""
+    """A running endpoint, named as one that runs elsewhere is."""
     with fake_endpoint() as fake:
-
-        @contextmanager
-        def start(settings: Any, *, base: str | None, report: Any) -> Iterator[FakeEndpoint]:
-            yield fake
-
-        module = types.ModuleType("style_clone.serving.endpoint")
-        module.start = start  # type: ignore[attr-defined]
-        monkeypatch.setitem(sys.modules, module.__name__, module)
-        monkeypatch.setattr("style_clone.serving.endpoint", module, raising=False)
+        monkeypatch.setenv("STYLE_CLONE_URL", fake.url)
+        monkeypatch.setenv("STYLE_CLONE_API_KEY", fake.key)
         yield fake
 
 
@@ -114,3 +104,11 @@ def test_the_exit_code_is_the_errors(
         main()
     assert ended.value.code == 2
     assert "error: there is no persona 'nobody'" in capsys.readouterr().err
+
+
+def test_a_persona_without_an_adapter_is_told_before_anything_starts(workspace: Workspace) -> None:
+    write_json(workspace.folder("me").persona, {"slug": "me", "author": "Ann", "aliases": ["Ann"], "sampling": {}})
+    result = CliRunner().invoke(command, ["me", "--once", "hi"])
+    assert isinstance(result.exception, MissingStage)
+    assert "style-clone train me" in result.exception.mend
+    assert not workspace.logs.exists(), "no engine was started"

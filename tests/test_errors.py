@@ -55,9 +55,10 @@ def raised() -> list[tuple[str, int, ast.Call]]:
     for path in sorted((ROOT / "style_clone").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             call = getattr(node, "exc", None) if isinstance(node, ast.Raise) else getattr(node, "value", None)
-            if isinstance(node, ast.Raise | ast.Return) and isinstance(call, ast.Call):
-                if isinstance(call.func, ast.Name) and call.func.id in CLASSES:
-                    found.append((str(path.relative_to(ROOT)), node.lineno, call))
+            if not isinstance(node, ast.Raise | ast.Return) or not isinstance(call, ast.Call):
+                continue
+            if isinstance(call.func, ast.Name) and call.func.id in CLASSES:
+                found.append((str(path.relative_to(ROOT)), node.lineno, call))
     return found
 
 

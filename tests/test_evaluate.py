@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import shutil
 from typing import Any
 
 import numpy as np
@@ -137,6 +138,7 @@ def test_the_verdict_is_the_interval_in_words(low: float, high: float, said: str
     assert "2.50" in sentence
     assert sentence.endswith("From 60 replies in 12 conversations.")
     assert evaluation.verdict({**scorecard, "exploratory": True}).endswith("conversations: exploratory.")
+    assert "Too little to say which is better" in evaluation.verdict({**scorecard, "conversations": 4})
 
 
 def test_only_the_clone_uses_the_adapter(folder: PersonaFolder, base: BaseModel) -> None:
@@ -187,7 +189,7 @@ def test_quick_takes_whole_conversations(
     assert (whole["pairs"], whole["kind"], quick["kind"]) == (len(everything), "held-out fit", "quick")
 
 
-def test_nothing_to_measure_is_told(folder: PersonaFolder, base: BaseModel, workspace: Workspace) -> None:
+def test_nothing_to_measure_is_told(folder: PersonaFolder, base: BaseModel) -> None:
     with folder.split("test").open("w") as file:
         write_lines(file, [])
     with pytest.raises(MissingStage, match="no test pairs") as caught:
@@ -196,9 +198,20 @@ def test_nothing_to_measure_is_told(folder: PersonaFolder, base: BaseModel, work
     folder.split("test").unlink()
     with pytest.raises(MissingStage, match="no pairs yet"):
         evaluation.evaluate(folder, base)
-    with pytest.raises(MissingStage, match="no adapter yet"):
-        evaluation.evaluate(workspace.folder("nobody"), base)
     assert not folder.scorecard.exists()
+
+
+def test_an_adapter_that_may_have_seen_the_test_pairs_is_not_measured(folder: PersonaFolder, base: BaseModel) -> None:
+    """Pairs made anew move the splits' borders: what was trained on may be test now."""
+    pairs = read_pairs(folder.split("train"))
+    with folder.split("train").open("w") as file:
+        write_lines(file, (pair.to_json() for pair in pairs[1:]))
+    with pytest.raises(MissingStage, match="trained on other pairs") as caught:
+        evaluation.evaluate(folder, base)
+    assert "style-clone train nell" in caught.value.mend
+    shutil.rmtree(folder.adapter)
+    with pytest.raises(MissingStage, match="no adapter yet"):
+        evaluation.evaluate(folder, base)
 
 
 def test_a_model_that_knows_the_reply_needs_fewer_bits(base: BaseModel) -> None:

@@ -38,8 +38,12 @@ def command(persona: str, vs: str | None, once: str | None, as_json: bool) -> No
     style-clone chat me --once "are you coming tonight?" --json
     """
     from style_clone.serving import endpoint
+    from style_clone.train.artifact import load_run
 
     found = settings()
+    if found.endpoint_url is None:
+        # Nobody should wait for vLLM to hear that there is nothing to talk to.
+        load_run(found.workspace.existing(persona))
     interactive = once is None and sys.stdin.isatty()
     with ExitStack() as started:
         with progress(quiet=as_json) as report:

@@ -30,11 +30,13 @@ def command(check: bool, port: int | None, as_json: bool) -> None:
     from style_clone.cli.evaluate import print_scorecard
     from style_clone.models import DEFAULT_BASE
     from style_clone.serving import endpoint
-    from style_clone.ui.run import launch
+    from style_clone.settings import LOOPBACK
+    from style_clone.ui.run import choose_port, launch
     from style_clone.workspace import read_json
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     found, clock = settings(), demo.Clock()
+    choose_port(LOOPBACK, port)
     with ExitStack() as started:
         watch = started.enter_context(demo.MemoryWatch())
         with progress(quiet=as_json) as report:

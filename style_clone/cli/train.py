@@ -6,7 +6,8 @@ import click
 
 from style_clone.cli.options import base_option, json_option, print_json, settings
 from style_clone.cli.terminal import progress
-from style_clone.errors import UsageError
+from style_clone.errors import MissingStage, UsageError
+from style_clone.workspace import PersonaFolder
 
 
 @click.command()
@@ -27,9 +28,14 @@ def command(persona: str, base: str, resume: bool, assignments: tuple[str, ...],
 
     Recipe: epochs, learning_rate, warmup_share, rank, alpha, dropout, batch_tokens, max_tokens, seed.
     """
+    from style_clone.train.recipe import Recipe
+
     overrides = _parse(assignments)
     workspace = settings().workspace
     folder = workspace.existing(persona)
+    # What can be known to be wrong is told before a base model is fetched.
+    Recipe().with_overrides(overrides)
+    _check_pairs(folder)
     with progress(quiet=as_json) as report:
         from style_clone.evaluate.run import evaluate
         from style_clone.models import resolve
@@ -48,6 +54,18 @@ def command(persona: str, base: str, resume: bool, assignments: tuple[str, ...],
     )
     click.echo(scorecard["verdict"])
     click.echo(f"Next: style-clone chat {persona}, or style-clone ui")
+
+
+def _check_pairs(folder: PersonaFolder) -> None:
+    """Raises MissingStage where there are no pairs, or messages that came after them."""
+    from style_clone.pairs.run import is_fresh, load_summary
+
+    load_summary(folder)
+    if not is_fresh(folder):
+        raise MissingStage(
+            f"{folder.slug}'s pairs are older than its messages",
+            mend=f"Make them anew: style-clone pairs {folder.slug}",
+        )
 
 
 def _parse(assignments: tuple[str, ...]) -> dict[str, str]:

@@ -30,10 +30,11 @@ def command(host: str, port: int | None, base: str | None, as_json: bool) -> Non
     style-clone ui --port 7860
     """
     from style_clone.serving import endpoint
-    from style_clone.ui.run import launch
+    from style_clone.ui.run import choose_port, launch
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     found = settings()
+    choose_port(host, port)  # what can be wrong with the request, before what takes half a minute
     try:
         with ExitStack() as started:
             with progress(quiet=as_json) as report:

@@ -31,10 +31,10 @@ def evaluate(folder: PersonaFolder, base: BaseModel, *, quick: bool = True, repo
     """Measure the persona's clone on its test pairs and save scorecard.json, which is returned.
 
     `quick` takes whole conversations at random, by seed, until there are QUICK_PAIRS pairs; otherwise all. Raises
-    MissingStage where pairs or adapter are missing.
+    MissingStage where pairs or adapter are missing, or the adapter was trained on other pairs.
     """
-    run = artifact.load_run(folder)
     pairs = _test_pairs(folder, QUICK_PAIRS if quick else None)
+    run = _current_run(folder)
     report(Event("evaluate", f"{len(pairs)} held-out replies"))
     fits = _measure(folder, base, pairs, report)
     scorecard = {
@@ -69,6 +69,17 @@ def verdict(scorecard: dict[str, Any]) -> str:
         said = f"Clone and prompt cannot be told apart on this writing: the clone {numbers}."
     size = f" From {scorecard['pairs']} replies in {scorecard['conversations']} conversations"
     return said + size + (": exploratory." if scorecard["exploratory"] else ".")
+
+
+def _current_run(folder: PersonaFolder) -> dict[str, Any]:
+    """run.json of an adapter trained on the pairs there are: one of older pairs may have seen what is test now."""
+    run = artifact.load_run(folder)
+    if not artifact.is_fresh(folder):
+        raise MissingStage(
+            f"{folder.slug}'s adapter was trained on other pairs than there are now",
+            mend=f"Train it again: style-clone train {folder.slug}",
+        )
+    return run
 
 
 def _test_pairs(folder: PersonaFolder, limit: int | None) -> list[Pair]:

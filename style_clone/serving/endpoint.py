@@ -9,11 +9,9 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -21,10 +19,10 @@ from pathlib import Path
 import httpx
 
 from style_clone.errors import ServingError, StorageError
-from style_clone.progress import EVENTS_VARIABLE, Report, read_events, silent
-from style_clone.serving.engine import START_SECONDS, open_log
+from style_clone.progress import Report, silent
+from style_clone.serving.child import ServeChild
+from style_clone.serving.engine import START_SECONDS
 from style_clone.serving.gateway import SERVICE
-from style_clone.serving.keeper import GRACE_SECONDS
 from style_clone.settings import Settings
 from style_clone.workspace import Workspace, read_json, storage_errors, write_json
 
@@ -109,7 +107,7 @@ def announced(workspace: Workspace, notice: Notice) -> Iterator[None]:
 
 @contextmanager
 def _found_or_started(settings: Settings, base: str | None, report: Report) -> Iterator[Endpoint]:
-    child = _Child(settings, base)
+    child = ServeChild(settings, base)
     try:
         endpoint = _await(settings.workspace, child, report)
         _check_base(settings.workspace, base)
@@ -118,7 +116,7 @@ def _found_or_started(settings: Settings, base: str | None, report: Report) -> I
         child.stop()
 
 
-def _await(workspace: Workspace, child: _Child, report: Report) -> Endpoint:
+def _await(workspace: Workspace, child: ServeChild, report: Report) -> Endpoint:
     """Wait for an endpoint: one that runs, one somebody else is starting at this moment, or else our own."""
     deadline = time.monotonic() + START_SECONDS + _FETCH_SECONDS
     while time.monotonic() < deadline:
@@ -133,75 +131,6 @@ def _await(workspace: Workspace, child: _Child, report: Report) -> Endpoint:
             child.spawn()
         time.sleep(_POLL_SECONDS)
     raise ServingError("the endpoint did not start in time", mend=f"Its log: {child.log}")
-
-
-class _Child:
-    """`style-clone serve` as a process of ours, which ends with us in whatever way we end."""
-
-    def __init__(self, settings: Settings, base: str | None) -> None:
-        self.log = settings.workspace.logs / "serve.log"
-        self._events = settings.workspace.logs / "serve-events.jsonl"
-        self._settings = settings
-        self._base = base
-        self._process: subprocess.Popen[bytes] | None = None
-        self._told = 0
-
-    @property
-    def started(self) -> bool:
-        return self._process is not None
-
-    @property
-    def ended(self) -> bool:
-        return self._process is not None and self._process.poll() is not None
-
-    def spawn(self) -> None:
-        command = [sys.executable, "-m", "style_clone.serving.keeper", sys.executable, "-m", "style_clone", "serve"]
-        environment = {
-            **os.environ,
-            "STYLE_CLONE_HOME": str(self._settings.home),
-            "STYLE_CLONE_DATABASE_URL": self._settings.database_url,
-            EVENTS_VARIABLE: str(self._events),
-        }
-        with storage_errors(self._events), open_log(self.log) as log:
-            self._events.write_text("")
-            self._process = subprocess.Popen(
-                [*command, *(["--base", self._base] if self._base else [])],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                start_new_session=True,
-            )
-
-    def pass_on(self, report: Report) -> None:
-        """Tell `report` what the child has told since."""
-        if self.started:
-            events = list(read_events(self._events))
-            for event in events[self._told :]:
-                report(event)
-            self._told = len(events)
-
-    def error(self) -> ServingError:
-        """Why it ended, in its own words."""
-        lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        places = [number for number, line in enumerate(lines) if line.startswith("error: ")]
-        told = lines[places[-1] :] if places else lines[-1:]
-        problem = told[0].removeprefix("error: ") if told else "it said nothing"
-        return ServingError(
-            f"the endpoint did not start: {problem}", mend="\n".join(told[1:]) or f"Its log: {self.log}"
-        )
-
-    def stop(self) -> None:
-        if self._process is None:
-            return
-        assert self._process.stdin is not None
-        with suppress(BrokenPipeError):
-            self._process.stdin.close()
-        try:
-            self._process.wait(GRACE_SECONDS + 10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
 
 
 @contextmanager

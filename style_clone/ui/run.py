@@ -53,7 +53,7 @@ def launch(
     base: str = DEFAULT_BASE,
 ) -> Page:
     """Start the page beside the caller. `port` None takes a free one. Raises PortTaken, StorageError."""
-    chosen = _port(host, port)
+    chosen = choose_port(host, port)
     uploads = _uploads_folder(settings.home)
     # Gradio reads these when it is imported: no telemetry, and uploads kept where `close` finds them.
     os.environ.update(PRIVATE_ENVIRONMENT, GRADIO_TEMP_DIR=str(uploads))
@@ -91,7 +91,7 @@ def launch(
     return Page(url, blocks, uploads, settings.workspace)
 
 
-def _port(host: str, wanted: int | None) -> int:
+def choose_port(host: str, wanted: int | None) -> int:
     """The port asked for, or the usual one, or any that is free. Raises PortTaken only for one asked for."""
     for port in [wanted] if wanted is not None else [USUAL_PORT, 0]:
         with socket.socket() as probe:
