@@ -6,6 +6,7 @@ import unicodedata
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from style_clone.errors import StorageError
 from style_clone.prompt import Prompt, clone_system
 from style_clone.workspace import PersonaFolder, read_json, write_json
 
@@ -52,8 +53,14 @@ class Persona:
     def load(cls, folder: PersonaFolder) -> Persona:
         """Read persona.json. Raises StorageError where it is damaged."""
         row: dict[str, Any] = read_json(folder.persona)
-        row.pop("system_prompt", None)
-        return cls(**{**row, "aliases": tuple(row["aliases"]), "sampling": Sampling(**row["sampling"])})
+        try:
+            row.pop("system_prompt", None)
+            return cls(**{**row, "aliases": tuple(row["aliases"]), "sampling": Sampling(**row["sampling"])})
+        except (AttributeError, KeyError, TypeError) as error:
+            raise StorageError(
+                f"{folder.persona} is not as this version writes it: {error}",
+                mend=f"Read the writing into it anew: style-clone delete {folder.slug}, then style-clone ingest.",
+            ) from error
 
     def with_base(self, name: str, source: str, revision: str, sha256: str) -> Persona:
         """This persona, trained on that base model; `source` is what finds it again: a name, a hub id or a folder."""

@@ -45,7 +45,7 @@ def base_model() -> BaseModel:
     return resolve(DEFAULT_BASE, Workspace(ROOT / ".cache"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def one_thread() -> Iterator[None]:
     """PyTorch on one core: models of a few thousand weights gain nothing from two, and threads that wait for each other
     on a busy machine make seconds into minutes."""

@@ -195,7 +195,8 @@ def test_a_result_as_json_is_one_document_and_nothing_else(run: Run, nell: Perso
 
 
 def test_delete_purges_the_persona(run: Run, nell: PersonaFolder, home: Path) -> None:
-    assert run("delete", "nell", "--json").json == {"deleted": "nell"}
+    assert run("delete", "nell", "--json").code == 2, "a machine must say --yes"
+    assert run("delete", "nell", "--yes", "--json").json == {"deleted": "nell"}
     assert os.listdir(home / "personas") == []
     assert run("delete", "nell", "--json").code == 2
 

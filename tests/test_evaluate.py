@@ -32,16 +32,24 @@ from tests.tiny_base import paired, tiny_base
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-@pytest.fixture
-def base(workspace: Workspace) -> BaseModel:
-    return tiny_base(workspace)
-
-
-@pytest.fixture
-def folder(workspace: Workspace, base: BaseModel) -> PersonaFolder:
-    folder = paired(workspace)
+@pytest.fixture(scope="module")
+def line(tmp_path_factory: pytest.TempPathFactory, one_thread: None) -> tuple[PersonaFolder, BaseModel]:
+    """A trained persona and its base model, made once and never changed."""
+    workspace = Workspace(tmp_path_factory.mktemp("line"))
+    folder, base = paired(workspace), tiny_base(workspace)
     train(folder, base, overrides={"epochs": "1", "batch_tokens": "1024"})
-    return folder
+    return folder, base
+
+
+@pytest.fixture
+def base(line: tuple[PersonaFolder, BaseModel]) -> BaseModel:
+    return line[1]
+
+
+@pytest.fixture
+def folder(workspace: Workspace, line: tuple[PersonaFolder, BaseModel]) -> PersonaFolder:
+    shutil.copytree(line[0].root, workspace.folder("nell").root)
+    return workspace.folder("nell")
 
 
 def bits_by_hand(model: Any, tokenizer: Any, pair: Pair, prompt: Prompt) -> float:

@@ -19,7 +19,7 @@ from style_clone.train.tokens import Example
 from tests.tiny import counting_examples, tiny_model
 
 RECIPE = Recipe(epochs=3, learning_rate=1e-2, rank=8, batch_tokens=128, max_tokens=64)
-DATA = {"train": counting_examples(96), "dev": counting_examples(16, seed=1)}
+DATA = {"train": counting_examples(60), "dev": counting_examples(16, seed=1)}
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -100,6 +100,14 @@ def test_a_persona_comes_back_as_it_was_saved(workspace: Workspace) -> None:
     assert Persona.load(workspace.folder("nell")) == persona
 
 
+@pytest.mark.parametrize("text", ["[]", "{}", '{"slug": "nell", "aliases": ["Nell"], "colour": "green"}'])
+def test_a_persona_file_of_another_shape_is_told(workspace: Workspace, text: str) -> None:
+    make_persona(workspace)
+    workspace.folder("nell").persona.write_text(text)
+    with pytest.raises(StorageError, match=r"persona\.json is not as this version writes it"):
+        Persona.load(workspace.folder("nell"))
+
+
 def test_delete_purges_the_folder(workspace: Workspace, home: Path) -> None:
     make_persona(workspace)
     (workspace.folder("nell").root / "raw").mkdir()

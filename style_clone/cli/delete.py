@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from style_clone.cli.options import json_option, print_json, settings
+from style_clone.errors import UsageError
 
 
 @click.command()
@@ -21,7 +22,9 @@ def command(persona: str, yes: bool, as_json: bool) -> None:
 
     workspace = settings().workspace
     folder = workspace.existing(persona)
-    if not yes and not as_json:
+    if as_json and not yes:
+        raise UsageError("--json does not ask, and deleting needs a yes", mend="Add --yes if you mean it.")
+    if not yes:
         click.confirm(f"Delete {folder.root} and everything in it?", abort=True)
     with only_run(folder):  # a training that goes on would write the persona anew
         workspace.delete(persona)

@@ -28,6 +28,7 @@ def command(persona: str, base: str, resume: bool, assignments: tuple[str, ...],
 
     Recipe: epochs, learning_rate, warmup_share, rank, alpha, dropout, batch_tokens, max_tokens, seed.
     """
+    from style_clone.pairs.run import load_summary
     from style_clone.train.recipe import Recipe
 
     overrides = _parse(assignments)
@@ -43,7 +44,10 @@ def command(persona: str, base: str, resume: bool, assignments: tuple[str, ...],
 
         model = resolve(base, workspace, report)
         run = train(folder, model, overrides=overrides, resume=resume, report=report)
-        scorecard = evaluate(folder, model, quick=True, report=report)
+        # A corpus too small to be held out from can still be trained on.
+        scorecard = (
+            evaluate(folder, model, quick=True, report=report) if load_summary(folder).splits["test"].pairs else None
+        )
     if as_json:
         print_json({"run": run, "scorecard": scorecard})
         return
@@ -52,7 +56,7 @@ def command(persona: str, base: str, resume: bool, assignments: tuple[str, ...],
         f"{run['seconds'] / 60:.1f} min ({run['tokens_per_second']:,.0f} tokens/s), best epoch {run['best_epoch']:.0f}, "
         f"held-out loss {run['best_dev_nats']:.2f} nats/token."
     )
-    click.echo(scorecard["verdict"])
+    click.echo(scorecard["verdict"] if scorecard else "There are no test pairs to measure it on: add more writing.")
     click.echo(f"Next: style-clone chat {persona}, or style-clone ui")
 
 
