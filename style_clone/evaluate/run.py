@@ -104,9 +104,11 @@ def _test_pairs(folder: PersonaFolder, limit: int | None) -> list[Pair]:
 
 def _measure(folder: PersonaFolder, base: BaseModel, pairs: Sequence[Pair], report: Report) -> dict[str, Fit]:
     """Each candidate's fit. Plain and prompted run with the adapter switched off, in the same process and weights."""
+    import torch
     from peft import PeftModel
 
     model = PeftModel.from_pretrained(load_model(base), folder.adapter)
+    model.to("cuda" if torch.cuda.is_available() else "cpu")
     measure = Measurer(model, load_tokenizer(base), min(MAX_TOKENS, model.config.max_position_embeddings))
     candidates: dict[str, tuple[Prompt, Callable[[], Any]]] = {
         "plain": (Prompt(), model.disable_adapter),

@@ -40,11 +40,10 @@ def train(
     last whole epoch. Raises MissingStage, UsageError, TrainingError, StorageError.
     """
     recipe = Recipe().with_overrides(overrides or {})
-    persona = Persona.load(folder)
     with only_run(folder):
         report(Event("train", "reading pairs and base model"))
         tokenizer = load_tokenizer(base)
-        data = _tokenise(folder, Tokeniser(tokenizer, persona.prompt, recipe.max_tokens))
+        data = _tokenise(folder, Tokeniser(tokenizer, Persona.load(folder).prompt, recipe.max_tokens))
         identity = _identity(folder, base, recipe)
         checkpoints = _checkpoints(folder, identity, resume=resume)
         model = attach_lora(base, recipe)
@@ -62,9 +61,9 @@ def train(
             )
         run = {**identity, **_describe(data["train"], recipe, asdict(outcome))}
         artifact.save(model, folder, run)
-        replace(persona, versions=run["versions"]).with_base(base.name, base.source, base.revision, base.sha256).save(
-            folder
-        )
+        # Read again: aliases or consent may have changed in the meantime.
+        trained = Persona.load(folder).with_base(base.name, base.source, base.revision, base.sha256)
+        replace(trained, versions=run["versions"]).save(folder)
         shutil.rmtree(checkpoints, ignore_errors=True)
     return artifact.load_run(folder)
 
