@@ -85,3 +85,15 @@ def test_a_prompt_longer_than_the_window_still_leaves_loss(tokenizer: Any) -> No
     [example] = Tokeniser(tokenizer, PROMPT, 48)(chat("why " * 200, "becuase")).examples
     assert len(example.ids) <= 48
     assert any(example.mask)
+
+
+def test_a_context_that_begins_anew_begins_a_new_example(tokenizer: Any) -> None:
+    """Even without a system prompt, where skipping as much as before would leave nothing at all."""
+    long = chat(*(f"line number {index} of a conversation that goes on" for index in range(20)))
+    anew = chat("something else", "rightio")
+    tokenised = Tokeniser(tokenizer, Prompt(), 96)([*long, *anew])
+    assert spoken(tokenizer, tokenised.examples[-1]) == "rightio<|im_end|>"
+    assert tokenised.examples[-1].ids == [
+        *prompt_ids(tokenizer, [{"role": "user", "content": "something else"}]),
+        *reply_ids(tokenizer, "rightio"),
+    ]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from style_clone.conversation import Pair
-from style_clone.prompt import Prompt
+from style_clone.prompt import Prompt, prompt_ids
 from style_clone.train.data import LengthBatches, collate
 from style_clone.train.loss import reply_nats
 from style_clone.train.tokens import NO_LOSS, Tokeniser
@@ -38,7 +38,8 @@ class Measurer:
 
     model: Any
     tokenizer: Any
-    max_tokens: int
+    window_tokens: int = 1024
+    """Room for turns and reply, below whatever prompt stands above them: the same for every candidate."""
     batch_tokens: int = 4096
 
     def __call__(
@@ -51,7 +52,7 @@ class Measurer:
         """The fit of `prompt` on `pairs`, in the context `using` (such as the adapter switched off)."""
         import torch
 
-        tokenised = Tokeniser(self.tokenizer, prompt, self.max_tokens)(pairs)
+        tokenised = Tokeniser(self.tokenizer, prompt, self._prompt_tokens(prompt) + self.window_tokens)(pairs)
         batches = LengthBatches([len(example.ids) for example in tokenised.examples], self.batch_tokens, seed=0)
         bits: dict[str, float] = defaultdict(float)
         device = next(self.model.parameters()).device
@@ -66,6 +67,10 @@ class Measurer:
                     bits[pairs[owner].conversation] += value / math.log(2)
                 on_batch(done, len(batches))
         return Fit(dict(bits), _bytes_by_conversation(pairs))
+
+    def _prompt_tokens(self, prompt: Prompt) -> int:
+        """Tokens of `prompt` with next to nothing said below it."""
+        return len(prompt_ids(self.tokenizer, prompt.messages([{"role": "user", "content": ""}])))
 
 
 def _bytes_by_conversation(pairs: Sequence[Pair]) -> dict[str, int]:

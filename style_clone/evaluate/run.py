@@ -20,7 +20,6 @@ from style_clone.train import artifact
 from style_clone.workspace import PersonaFolder, file_hash, write_json
 
 QUICK_PAIRS = 60
-MAX_TOKENS = 4096
 EXPLORATORY = (100, 20)
 """Under so many test pairs or conversations the scorecard is exploratory."""
 LEAST_CONVERSATIONS = 5
@@ -30,7 +29,7 @@ LEAST_CONVERSATIONS = 5
 def evaluate(folder: PersonaFolder, base: BaseModel, *, quick: bool = True, report: Report = silent) -> dict[str, Any]:
     """Measure the persona's clone on its test pairs and save scorecard.json, which is returned.
 
-    `quick` takes whole conversations at random, by seed, until there are QUICK_PAIRS pairs; otherwise all. Raises
+    `quick` takes about QUICK_PAIRS pairs, spread over all conversations; otherwise all. Raises
     MissingStage where pairs or adapter are missing, or the adapter was trained on other pairs.
     """
     pairs = _test_pairs(folder, QUICK_PAIRS if quick else None)
@@ -92,14 +91,18 @@ def _test_pairs(folder: PersonaFolder, limit: int | None) -> list[Pair]:
         )
     if limit is None:
         return pairs
-    conversations = sorted({pair.conversation for pair in pairs})
-    random.Random(0).shuffle(conversations)
-    kept: set[str] = set()
-    for conversation in conversations:
-        kept.add(conversation)
-        if sum(pair.conversation in kept for pair in pairs) >= limit:
-            break
-    return [pair for pair in pairs if pair.conversation in kept]
+    return _spread(pairs, limit)
+
+
+def _spread(pairs: Sequence[Pair], limit: int) -> list[Pair]:
+    """About `limit` pairs from as many conversations as there are: a run of neighbours from each, at a seeded place."""
+    conversations: dict[str, list[Pair]] = {}
+    for pair in pairs:
+        conversations.setdefault(pair.conversation, []).append(pair)
+    share = -(-limit // len(conversations))
+    rng = random.Random(0)
+    starts = {name: rng.randrange(max(1, len(held) - share + 1)) for name, held in sorted(conversations.items())}
+    return [pair for name, held in conversations.items() for pair in held[starts[name] : starts[name] + share]]
 
 
 def _measure(folder: PersonaFolder, base: BaseModel, pairs: Sequence[Pair], report: Report) -> dict[str, Fit]:
@@ -109,7 +112,7 @@ def _measure(folder: PersonaFolder, base: BaseModel, pairs: Sequence[Pair], repo
 
     model = PeftModel.from_pretrained(load_model(base), folder.adapter)
     model.to("cuda" if torch.cuda.is_available() else "cpu")
-    measure = Measurer(model, load_tokenizer(base), min(MAX_TOKENS, model.config.max_position_embeddings))
+    measure = Measurer(model, load_tokenizer(base))
     candidates: dict[str, tuple[Prompt, Callable[[], Any]]] = {
         "plain": (Prompt(), model.disable_adapter),
         "prompted": (baseline.load(folder), model.disable_adapter),

@@ -82,6 +82,8 @@ class Tokeniser:
         return Tokenised(examples, dropped_turns, cut_replies)
 
     def _extend(self, example: Example, pair: Pair, skipped: int, reply: list[int], index: int) -> bool:
+        if skipped >= len(pair.context):  # the pairs' own context has moved on past what the example began with
+            return False
         prompt_tokens = self._prompt_ids(pair.context[skipped:])
         fits = len(prompt_tokens) + len(reply) <= self.max_tokens
         if fits and prompt_tokens[: len(example.ids)] == example.ids:
