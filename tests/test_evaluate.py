@@ -184,17 +184,33 @@ def test_the_scorecard_is_saved_and_tied_to_what_it_measured(folder: PersonaFold
     assert told[-1].done == told[-1].total == 3
 
 
-def test_quick_takes_whole_conversations(
+def test_quick_takes_a_run_of_neighbours_from_every_conversation(
     folder: PersonaFolder, base: BaseModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evaluation, "QUICK_PAIRS", 2)
     everything = read_pairs(folder.split("test"))
+    names = {pair.conversation for pair in everything}
+    monkeypatch.setattr(evaluation, "QUICK_PAIRS", len(names))
     quick = evaluation.evaluate(folder, base, quick=True)
-    assert 2 <= quick["pairs"] < len(everything)
-    assert quick["pairs"] == 2 * quick["conversations"]
+    assert quick["pairs"] == quick["conversations"] == len(names) < len(everything)
     assert evaluation.evaluate(folder, base, quick=True)["bits_per_byte"] == quick["bits_per_byte"]
     whole = evaluation.evaluate(folder, base, quick=False)
     assert (whole["pairs"], whole["kind"], quick["kind"]) == (len(everything), "held-out fit", "quick")
+
+
+@pytest.mark.parametrize("limit", [1, 6, 7, 100])
+def test_pairs_are_spread_evenly_and_stay_in_order(limit: int) -> None:
+    turns = ({"role": "user", "content": "hi"}, {"role": "assistant", "content": "hiya"})
+    pairs = [
+        Pair(turns, f"{name}{number}", name, "reply", "x.txt", "test")  # type: ignore[arg-type]
+        for name, count in {"a": 2, "b": 9, "c": 9}.items()
+        for number in range(count)
+    ]
+    chosen = evaluation._spread(pairs, limit)
+    counts = {name: sum(pair.conversation == name for pair in chosen) for name in "abc"}
+    share = -(-limit // 3)
+    assert counts == {"a": min(2, share), "b": min(9, share), "c": min(9, share)}
+    places = [pairs.index(pair) for pair in chosen]
+    assert places == sorted(places)
 
 
 def test_nothing_to_measure_is_told(folder: PersonaFolder, base: BaseModel) -> None:
