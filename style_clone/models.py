@@ -95,8 +95,8 @@ def keep_freed_memory() -> None:
 def load_model(base: BaseModel, dtype: str = "bfloat16") -> Any:
     """The causal language model, on the CPU, with weights of `dtype`. Raises ModelError.
 
-    Where there is no GPU, attention is plain matrix products: measured a third faster to train at these lengths than
-    PyTorch's fused kernel, whose backward pass is slow on a CPU.
+    Where there is no GPU, attention is plain matrix products: at these lengths training is an eighth faster than with
+    PyTorch's fused kernel, whose backward pass is slow on a CPU (benchmarks/train.py).
     """
     import torch
     from safetensors import SafetensorError

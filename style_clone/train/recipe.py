@@ -32,7 +32,7 @@ class Recipe:
     alpha: int = 32
     """LoRA scale: updates are multiplied by alpha / rank."""
     dropout: float = 0.0
-    """Dropout before the LoRA matrices. On a CPU its random numbers cost a third of a step, and few passes need none."""
+    """Dropout before the LoRA matrices. Any costs a third more time on a CPU, and a few passes need none."""
     batch_tokens: int = 512
     """Tokens in a step, padding counted."""
     max_tokens: int = 512
