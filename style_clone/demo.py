@@ -16,9 +16,8 @@ from typing import Any
 
 import psutil
 
-from style_clone import baseline, jobs
+from style_clone import jobs
 from style_clone.errors import StorageError
-from style_clone.memory import run as memory
 from style_clone.models import DEFAULT_BASE
 from style_clone.progress import Report
 from style_clone.settings import Settings
@@ -45,7 +44,7 @@ class Clock:
         self.seconds[stage] = time.monotonic() - began
 
 
-def prepare(settings: Settings, clock: Clock, report: Report) -> PersonaFolder:
+def make_ready(settings: Settings, clock: Clock, report: Report) -> PersonaFolder:
     """Bring the sample persona up to date: base model, messages, pairs, adapter, scorecard."""
     from style_clone.models import resolve
 
@@ -60,16 +59,15 @@ def prepare(settings: Settings, clock: Clock, report: Report) -> PersonaFolder:
 
 def _read_corpus(settings: Settings, report: Report) -> PersonaFolder:
     from style_clone.ingest.run import ingest
-    from style_clone.pairs.run import build, is_fresh
+    from style_clone.pairs.run import is_fresh
+    from style_clone.preparation import prepare
 
     if not CORPUS.is_dir():
         raise StorageError(f"the sample corpus is not at {CORPUS}", mend="Run the demo from a clone of the project.")
     folder = settings.workspace.folder(PERSONA)
     ingest(folder, [CORPUS], [AUTHOR], report=report)
     if not is_fresh(folder):
-        build(folder, report=report)
-        baseline.build(folder)
-        memory.build(folder)
+        prepare(folder, report=report)
     return folder
 
 

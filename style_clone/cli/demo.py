@@ -40,7 +40,7 @@ def command(check: bool, port: int | None, as_json: bool) -> None:
     with ExitStack() as started:
         watch = started.enter_context(demo.MemoryWatch())
         with progress(quiet=as_json) as report:
-            folder = demo.prepare(found, clock, report)
+            folder = demo.make_ready(found, clock, report)
             with clock("endpoint"):
                 running = started.enter_context(endpoint.start(found, report=report))
             with clock("page"):

@@ -32,19 +32,15 @@ def command(persona: str, seed: int, as_json: bool) -> None:
     go to one of four parts by time: train (the oldest half), dev, judge, and test (the newest, kept for measuring).
     The prompted baseline and the memory, which are made from the train part, are made anew as well.
     """
-    from style_clone.baseline import build as build_baseline
-    from style_clone.memory.run import build as build_memory
-    from style_clone.pairs.run import build as build_pairs
+    from style_clone.preparation import prepare
 
     folder = settings().workspace.existing(persona)
     with progress(quiet=as_json) as report:
-        summary = build_pairs(folder, seed=seed, report=report)
-        prompt = build_baseline(folder)
-        facts = build_memory(folder)
+        made = prepare(folder, seed=seed, report=report)
     if as_json:
-        print_json({**summary.to_json(), "exemplars": len(prompt.exemplars), "facts": facts})
+        print_json({**made.summary.to_json(), "exemplars": made.num_exemplars, "facts": made.num_facts})
         return
-    for line in _lines(folder, summary, len(prompt.exemplars), facts, seed):
+    for line in _lines(folder, made.summary, made.num_exemplars, made.num_facts, seed):
         click.echo(line)
 
 

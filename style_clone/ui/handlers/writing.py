@@ -159,18 +159,13 @@ class _Done:
 
 
 def _read(folder: PersonaFolder, form: Form, today: date, report: Report) -> _Done:
-    from style_clone import baseline
     from style_clone.ingest.run import ingest
-    from style_clone.memory import run as memory
-    from style_clone.pairs.run import build
+    from style_clone.preparation import prepare
 
     ingest(folder, list(form.paths), list(form.me), report=report)
     persona = replace(Persona.load(folder), consent=f"{CONSENT} ({today.isoformat()})")
     persona.save(folder)
-    summary = build(folder, report=report)
-    baseline.build(folder)
-    memory.build(folder)
-    return _Done(summary)
+    return _Done(prepare(folder, report=report).summary)
 
 
 def _inspect(path: Path) -> list[FileReport]:

@@ -1,0 +1,28 @@
+"""Pairs and what is made of their train part, always together: the prompted baseline and the memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from style_clone import baseline
+from style_clone.memory import run as memory
+from style_clone.pairs import run as pairs
+from style_clone.pairs.summary import PairsSummary
+from style_clone.progress import Report, silent
+from style_clone.workspace import PersonaFolder
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What training and serving start from: the pairs' summary, and how many exemplars and facts there are."""
+
+    summary: PairsSummary
+    num_exemplars: int
+    num_facts: int
+
+
+def prepare(folder: PersonaFolder, *, seed: int = 0, report: Report = silent) -> Prepared:
+    """Make pairs, baseline and memory anew from messages.jsonl. Raises MissingStage, TooFewPairs, StorageError."""
+    summary = pairs.build(folder, seed=seed, report=report)
+    prompt = baseline.build(folder)
+    return Prepared(summary, len(prompt.exemplars), memory.build(folder))
