@@ -73,11 +73,14 @@ def _read_corpus(settings: Settings, report: Report) -> PersonaFolder:
 
 def _train(settings: Settings, folder: PersonaFolder, report: Report) -> None:
     """Train in a process of its own, so that its memory is free again when vLLM starts."""
-    from style_clone.train import artifact
+    from style_clone.evaluate.run import is_fresh as is_measured
+    from style_clone.train.artifact import is_fresh as is_trained
 
-    if artifact.is_fresh(folder) and folder.scorecard.exists():
+    if is_measured(folder):
         return
-    job = jobs.start(settings.workspace, folder, ["train", PERSONA, "--json"])
+    # A demo stopped between the two has an adapter already, and no scorecard of it.
+    command = ["evaluate", PERSONA, "--quick"] if is_trained(folder) else ["train", PERSONA]
+    job = jobs.start(settings.workspace, folder, [*command, "--json"])
     try:
         told = 0
         while job.state() == "running":

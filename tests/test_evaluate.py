@@ -26,7 +26,7 @@ from style_clone.progress import Event
 from style_clone.prompt import Prompt, prompt_ids, reply_ids
 from style_clone.train import artifact
 from style_clone.train.run import train
-from style_clone.workspace import PersonaFolder, Workspace, file_hash, read_json
+from style_clone.workspace import PersonaFolder, Workspace, file_hash, read_json, write_json
 from tests.tiny_base import paired, tiny_base
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -182,6 +182,15 @@ def test_the_scorecard_is_saved_and_tied_to_what_it_measured(folder: PersonaFold
     assert scorecard["clone_minus_prompted"]["difference"] == pytest.approx(difference)
     assert [event.done for event in told] == sorted(event.done for event in told)
     assert told[-1].done == told[-1].total == 3
+
+
+def test_a_scorecard_of_another_adapter_or_of_other_pairs_is_stale(folder: PersonaFolder, base: BaseModel) -> None:
+    assert not evaluation.is_fresh(folder)
+    scorecard = evaluation.evaluate(folder, base)
+    assert evaluation.is_fresh(folder)
+    for name in ("adapter_sha256", "test_sha256"):
+        write_json(folder.scorecard, {**scorecard, name: "another"})
+        assert not evaluation.is_fresh(folder)
 
 
 def test_quick_takes_a_run_of_neighbours_from_every_conversation(

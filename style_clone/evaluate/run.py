@@ -17,7 +17,7 @@ from style_clone.persona import Persona
 from style_clone.progress import Event, Report, silent
 from style_clone.prompt import Prompt
 from style_clone.train import artifact
-from style_clone.workspace import PersonaFolder, file_hash, write_json
+from style_clone.workspace import PersonaFolder, file_hash, read_json, write_json
 
 QUICK_PAIRS = 60
 EXPLORATORY = (100, 20)
@@ -50,6 +50,15 @@ def evaluate(folder: PersonaFolder, base: BaseModel, *, quick: bool = True, repo
     scorecard["verdict"] = verdict(scorecard)
     write_json(folder.scorecard, scorecard)
     return scorecard
+
+
+def is_fresh(folder: PersonaFolder) -> bool:
+    """Whether scorecard.json is of the adapter and the test pairs that are there now."""
+    if not folder.scorecard.exists() or not artifact.is_fresh(folder):
+        return False
+    scorecard = read_json(folder.scorecard)
+    measured = (scorecard["adapter_sha256"], scorecard["test_sha256"])
+    return bool(measured == (artifact.load_run(folder)["adapter_sha256"], file_hash(folder.split("test"))))
 
 
 def verdict(scorecard: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from style_clone.errors import StyleCloneError, UsageError
 from style_clone.persona import Persona
+from style_clone.preparation import Prepared, prepare
 from style_clone.ui.handlers.watching import watch
 from style_clone.ui.markup import card, failure, progress_bar, table
 from style_clone.workspace import PersonaFolder, Workspace
@@ -95,7 +96,7 @@ def read_writing(workspace: Workspace, form: Form, today: date) -> Iterator[Read
     summary: PairsSummary | None = None
     try:
         for event in watch(lambda report: _read(folder, form, today, report)):
-            if isinstance(event, _Done):
+            if isinstance(event, Prepared):
                 summary = event.summary
             else:
                 share = event.done / event.total if event.total else None
@@ -153,19 +154,13 @@ def advice(pairs: int) -> str:
     return "Plenty: enough to train on and to measure."
 
 
-@dataclass(frozen=True)
-class _Done:
-    summary: PairsSummary
-
-
-def _read(folder: PersonaFolder, form: Form, today: date, report: Report) -> _Done:
+def _read(folder: PersonaFolder, form: Form, today: date, report: Report) -> Prepared:
     from style_clone.ingest.run import ingest
-    from style_clone.preparation import prepare
 
     ingest(folder, list(form.paths), list(form.me), report=report)
     persona = replace(Persona.load(folder), consent=f"{CONSENT} ({today.isoformat()})")
     persona.save(folder)
-    return _Done(prepare(folder, report=report).summary)
+    return prepare(folder, report=report)
 
 
 def _inspect(path: Path) -> list[FileReport]:
