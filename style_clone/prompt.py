@@ -8,7 +8,7 @@ same that vLLM applies. A test holds the two identical.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from style_clone.conversation import Turn
@@ -26,6 +26,14 @@ class Prompt:
 
     system: str = ""
     exemplars: tuple[tuple[str, str], ...] = ()
+
+    def writing_to(self, label: str | None) -> Prompt:
+        """This prompt with a line that says whom it is written to; as it is without a `label`.
+
+        The line is the same below the clone's system prompt and below the baseline's, so that neither knows more.
+        """
+        line = f"You are writing to {label}." if label else ""
+        return replace(self, system="\n\n".join(filter(None, [self.system, line])))
 
     def messages(self, turns: Iterable[Turn], facts: Sequence[str] = ()) -> list[Turn]:
         """Chat messages for `turns`.

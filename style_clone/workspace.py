@@ -61,6 +61,26 @@ class PersonaFolder:
         return self.pairs / f"{name}.jsonl"
 
     @property
+    def edits(self) -> Path:
+        """edits.json: pairs the user left out or rewrote, for every build to come."""
+        return self.root / "edits.json"
+
+    @property
+    def redaction(self) -> Path:
+        """redaction.json: what the user wants masked or kept."""
+        return self.root / "redaction.json"
+
+    @property
+    def redactions(self) -> Path:
+        """redactions.json: what was masked, by type, counts only."""
+        return self.root / "redactions.json"
+
+    @property
+    def backtranslations(self) -> Path:
+        """backtranslations.jsonl: prompts a model wrote for documents, by the chunk they ask for."""
+        return self.root / "backtranslations.jsonl"
+
+    @property
     def baseline(self) -> Path:
         """baseline.json: the prompted baseline's system prompt and exemplars."""
         return self.root / "baseline.json"

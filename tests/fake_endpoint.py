@@ -23,6 +23,7 @@ class FakeEndpoint:
     key: str | None = KEY
     models: list[str] = field(default_factory=lambda: ["me", "me@memory", "me@prompted", "smollm2-135m"])
     replies: dict[str, str] = field(default_factory=dict)
+    registers: dict[str, Any] = field(default_factory=dict)
     failing: dict[str, int] = field(default_factory=dict)
     word_seconds: float = 0.01
     requests: list[dict[str, Any]] = field(default_factory=list)
@@ -71,8 +72,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self._is_let_in():
+            card = {"object": "model", "created": 0, "owned_by": "x"}
+            registers = self.server.fake.registers
             rows = [
-                {"id": model, "object": "model", "created": 0, "owned_by": "x"} for model in self.server.fake.models
+                {**card, "id": model, "registers": registers.get(model.partition("@")[0])}
+                for model in self.server.fake.models
             ]
             self._send(200, {"object": "list", "data": rows})
 

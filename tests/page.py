@@ -103,7 +103,7 @@ class PageDriver:
         self._wait_until_ready()
 
     def step(self, name: str) -> None:
-        """Go to a tab: "Your writing", "Train" or "Chat"."""
+        """Go to a tab: "Your writing", "Pairs", "Train" or "Chat"."""
         self.page.get_by_role("tab", name=name).first.click()
 
     def upload(self, files: Sequence[Path]) -> Locator:
@@ -145,6 +145,11 @@ class PageDriver:
         expect(button).to_be_enabled(timeout=20_000)
         button.click()
         self.page.locator("#train-status [role=progressbar]").wait_for(timeout=180_000)
+
+    def choose(self, dropdown: str, name: str) -> None:
+        """Choose from the dropdown with that id."""
+        self.page.locator(f"#{dropdown} input").click()
+        self.page.get_by_role("option", name=name, exact=True).click()
 
     def chat(self, text: str, *, timeout_seconds: float = 180) -> tuple[list[str], list[str]]:
         """Ask and wait for both replies; returns the bubbles of clone and prompted baseline."""

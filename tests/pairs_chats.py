@@ -5,17 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from style_clone.conversation import Message, Pair, Turn, write_lines
-from style_clone.pairs.drafts import Draft, Ledger
-from style_clone.pairs.threads import gather
-from style_clone.pairs.units import units_of
+from style_clone.pairs.cleaning.cleaner import Cleaner, Learner
+from style_clone.pairs.documents.written import Written
+from style_clone.pairs.drafts import Draft, Unit
+from style_clone.pairs.edits import Edits
+from style_clone.pairs.ledger import Ledger
+from style_clone.pairs.reading.corpus import opened
+from style_clone.pairs.reading.stretches import Order
+from style_clone.pairs.redact import Policy, Redactor
+from style_clone.pairs.units import UnitReader, read_all
+from style_clone.pairs.wishes import Wishes
 from style_clone.persona import Persona
-from style_clone.progress import silent
 from style_clone.workspace import PersonaFolder, Workspace
 
 MORNING = datetime(2024, 3, 1, 9, 0)
+GAP_SECONDS = 3 * 3600.0
 _numbers = count()
 
 
@@ -47,19 +56,50 @@ def many_chats(conversations: int, replies: int = 3, author: str = "Nell") -> li
     return made
 
 
-def drafts(messages: Iterable[Message], author: str = "Nell") -> tuple[list[Draft], Ledger]:
-    """Every draft made of `messages`, before they are split."""
-    ledger = Ledger()
+def units(
+    messages: Iterable[Message], author: str = "Nell", gap_seconds: float = GAP_SECONDS
+) -> tuple[list[Unit], Ledger]:
+    """Every unit of `messages`, before they are split, and what became of each message."""
 
     def is_author(name: str) -> bool:
         return name == author
 
-    threads = gather(messages, is_author, ledger)
-    return [draft for unit in units_of(threads, is_author, ledger, silent) for draft in unit.drafts], ledger
+    with TemporaryDirectory() as scratch:
+        path = Path(scratch) / "messages.jsonl"
+        with path.open("w", encoding="utf-8") as file:
+            write_lines(file, (each.to_json() for each in messages))
+        learner = Learner()
+        with opened(path, is_author, learner) as corpus:
+            learner.boilerplate.settle()
+            ledger = Ledger(corpus.by_author)
+            redactor = Redactor(Policy(off=("person", "url")), (), ())
+            clean = Cleaner(corpus, learner.boilerplate, redactor, None, ledger)
+            reader = UnitReader(corpus, is_author, clean, Wishes(Edits(), Policy(), Written()))
+            found = [unit for _, unit in read_all(reader, Order.of(corpus), gap_seconds)]
+            for unit in found:
+                for draft in unit.drafts:
+                    pair_of(draft, ledger)
+            return found, ledger
+
+
+def pair_of(draft: Draft, ledger: Ledger) -> Pair | None:
+    """The draft's pair, with the ledger told, as the writer does."""
+    pair = draft.pair()
+    if pair is None:
+        ledger.drop(draft.rows, "repeats its own prompt")
+    else:
+        ledger.use(draft.rows)
+    return pair
+
+
+def drafts(messages: Iterable[Message], author: str = "Nell") -> tuple[list[Draft], Ledger]:
+    """Every draft made of `messages`."""
+    found, ledger = units(messages, author)
+    return [draft for unit in found for draft in unit.drafts], ledger
 
 
 def pairs_of(messages: Iterable[Message], author: str = "Nell") -> list[Pair]:
-    return [draft.pair for draft in drafts(messages, author)[0]]
+    return [pair for draft in drafts(messages, author)[0] if (pair := draft.pair()) is not None]
 
 
 def shown(turns: Iterable[Turn]) -> list[str]:

@@ -23,8 +23,9 @@ from style_clone.progress import Event
 from style_clone.serving import endpoint
 from style_clone.serving.endpoint import Endpoint
 from style_clone.settings import Settings
-from style_clone.workspace import PersonaFolder, Workspace, atomic_file, atomic_folder, read_json
+from style_clone.workspace import PersonaFolder, Workspace, atomic_file, atomic_folder, read_json, write_json
 
+REGISTERS = {"Tam Reed": "Tam", "Zoë Quayle": "Zoë"}
 ASKED = "where do you live these days"
 REPLIES = ["in leeds now lol, by the canal", "cba with the bus so i cycle", "tea first. then we talk", "nah im good ta"]
 
@@ -94,7 +95,7 @@ def make_persona(workspace: Workspace, slug: str, base: BaseModel, seed: int) ->
 
 
 def make_adapter(folder: PersonaFolder, base: BaseModel, seed: int, rank: int = 16) -> None:
-    """Put an adapter of random weights in place: what it writes makes no sense, but its own."""
+    """Put an adapter of random weights in place, with registers: what it writes makes no sense, but its own."""
     import torch
     from peft import LoraConfig, get_peft_model
 
@@ -105,6 +106,7 @@ def make_adapter(folder: PersonaFolder, base: BaseModel, seed: int, rank: int = 
     model = get_peft_model(load_model(base), config)
     with atomic_folder(folder.adapter) as new:
         model.save_pretrained(new)
+        write_json(new / "run.json", {"registers": REGISTERS})
 
 
 def _pair(number: int, reply: str) -> Pair:

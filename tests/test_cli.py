@@ -151,7 +151,7 @@ def test_training_without_pairs_or_on_stale_ones_fails_before_a_base_model_is_fe
     ended = run("train", "nell")
     assert ended.code == 1
     assert ended.err.splitlines() == [
-        "error: nell's pairs are older than its messages",
+        "error: nell's pairs are older than its messages or your changes to them",
         "Make them anew: style-clone pairs nell",
     ]
     assert not workspace.models.exists()

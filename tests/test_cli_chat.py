@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from style_clone.cli import main
 from style_clone.cli.chat import command, printable
-from style_clone.errors import MissingStage, PersonaNotFound, ServingError
+from style_clone.errors import MissingStage, PersonaNotFound, ServingError, UsageError
 from style_clone.workspace import Workspace, write_json
 from tests.fake_endpoint import FakeEndpoint, fake_endpoint
 
@@ -54,6 +54,35 @@ def test_both_replies_are_labelled(chat: Chat) -> None:
     lines = chat("me", "--vs", "prompted", "--once", "hi").stdout.splitlines()
     assert lines[0] == "         me: hello from me"
     assert lines[2] == "me@prompted: hello from me@prompted"
+
+
+def test_a_contact_is_named_in_every_question(chat: Chat, endpoint: FakeEndpoint) -> None:
+    endpoint.registers = {"me": {"Ann Lee": "Ann"}}
+    assert chat("me", "--vs", "prompted", "--to", "ann lee", typed="hi\nand?\n").exit_code == 0
+    for model in ("me", "me@prompted"):
+        names = [[turn.get("name") for turn in request["messages"]] for request in endpoint.asked(model)]
+        assert names == [["Ann"], [None, None, "Ann"]]
+
+
+@pytest.mark.parametrize(("registers", "mend"), [({"Ann Lee": "Ann", "Mum": "Mum"}, "Ann, Mum"), ({}, "none at all")])
+def test_an_unknown_contact_is_told_with_those_there_are(
+    chat: Chat, endpoint: FakeEndpoint, registers: dict[str, str], mend: str
+) -> None:
+    endpoint.registers = {"me": registers}
+    error = chat("me", "--to", "Annie", "--once", "hi").exception
+    assert isinstance(error, UsageError)
+    assert "--to Annie" in error.problem
+    assert mend in error.mend
+    assert endpoint.requests == []
+
+
+def test_an_unknown_contact_is_told_before_anything_starts(workspace: Workspace) -> None:
+    folder = workspace.folder("me")
+    write_json(folder.persona, {"slug": "me", "author": "Ann", "aliases": ["Ann"], "sampling": {}})
+    write_json(folder.adapter / "run.json", {"registers": {"Mum": "Mum"}})
+    result = CliRunner().invoke(command, ["me", "--to", "Dad", "--once", "hi"])
+    assert isinstance(result.exception, UsageError)
+    assert not workspace.logs.exists(), "no engine was started"
 
 
 def test_piped_lines_are_answered_with_history_until_quit(chat: Chat, endpoint: FakeEndpoint) -> None:

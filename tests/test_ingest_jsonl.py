@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from style_clone.conversation import Message
 from style_clone.errors import IngestError
+from style_clone.ingest.formats import jsonl
 from style_clone.ingest.formats.jsonl import JsonLines
 from style_clone.ingest.importer import Tally
 from style_clone.ingest.source import from_file
@@ -86,6 +88,35 @@ def test_a_title_makes_a_document_unless_it_is_addressed(tmp_path: Path) -> None
     assert [message.kind for message in messages] == ["document", "message", "document"]
 
 
+def test_a_subject_is_a_title_of_mail(tmp_path: Path) -> None:
+    messages = read(
+        tmp_path,
+        {**HI, "subject": "On it"},
+        {**HI, "subject": "On it", "title": "Off it"},
+        {**HI, "subject": "On it", "kind": "document"},
+    )
+    assert [message.title for message in messages] == ["On it", "Off it", "On it"]
+    assert [message.kind for message in messages] == ["message", "message", "document"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "quoted"),
+    [
+        ({}, None),
+        ({"quoted": None, "quoted_parent": None, "quoted_tail": ""}, None),
+        ({"quoted": "who?"}, "who?"),
+        ({"quoted_parent": {"author": "Bea", "date": None, "text": "who?"}}, "who?"),
+        ({"quoted_parent": {"author": "Bea"}}, None),
+        ({"quoted_tail": "Bea wrote:\n> who?"}, "Bea wrote:\n> who?"),
+        ({"quoted_tail": "tail", "quoted_parent": {"text": "parent"}}, "parent"),
+        ({"quoted_tail": "tail", "quoted_parent": {"text": "parent"}, "quoted": "quoted"}, "quoted"),
+    ],
+)
+def test_what_a_message_quotes(tmp_path: Path, fields: dict[str, object], quoted: str | None) -> None:
+    (message,) = read(tmp_path, {**HI, **fields})
+    assert (message.text, message.quoted) == ("hi", quoted)
+
+
 def test_ids_are_made_where_there_are_none_and_stay(tmp_path: Path) -> None:
     before = [message.id for message in read(tmp_path, HI, HI)]
     after = [message.id for message in read(tmp_path, HI, HI, {**HI, "text": "more"})]
@@ -121,6 +152,12 @@ def test_line_separators_inside_a_text_do_not_end_the_line(tmp_path: Path) -> No
         ('{"author": "Ann", "text": ["hi"]}', "the field 'text' is a list, not text"),
         ('{"author": {"name": "Ann"}, "text": "hi"}', "the field 'author' is an object, not text"),
         ('{"author": "Ann", "text": "hi", "id": 1.5}', "the field 'id' is a number, not text"),
+        ('{"author": "Ann", "text": "hi", "quoted": {"text": "who?"}}', "the field 'quoted' is an object, not text"),
+        (
+            '{"author": "Ann", "text": "hi", "quoted_parent": "who?"}',
+            "'quoted_parent' is text, not an object with 'text'",
+        ),
+        ('{"author": "Ann", "text": "hi", "quoted_parent": {"text": 1.5}}', "the field 'text' is a number, not text"),
         ('{"a": ' + "[" * 100_000 + "]" * 100_000 + "}", "nested too deeply"),
         ("9" * 5000, "too large a number"),
     ],
@@ -131,3 +168,11 @@ def test_a_bad_line_is_named(tmp_path: Path, line: str, words: str) -> None:
     assert "chat.jsonl, line 2: " in caught.value.problem
     assert words in caught.value.problem
     assert '"author"' in caught.value.mend
+
+
+def test_the_page_of_the_format_names_every_field() -> None:
+    page = (Path(__file__).parent.parent / "corpus/formats/jsonl.md").read_text(encoding="utf-8")
+    code = Path(jsonl.__file__).read_text(encoding="utf-8")
+    documented = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+    read_by_code = set(re.findall(r'(?:row, |row\.get\(|row\[)"(\w+)"', code)) - {"thread"}
+    assert documented == read_by_code

@@ -1,34 +1,36 @@
-"""The four splits: whole units, in time order, stable, without repeats."""
+"""The four splits: whole units, in time order, stable when writing is added."""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from time import perf_counter
+from itertools import count
+from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from style_clone.conversation import SPLITS, Origin, Pair, Split
-from style_clone.pairs.drafts import Draft, Ledger
-from style_clone.pairs.overlap import RepliesSeen
-from style_clone.pairs.split import SHARES, Unit, cap_openings, share_out, split
-from tests.pairs_chats import MORNING
+from style_clone.conversation import SPLITS, Message, Split, read_pairs
+from style_clone.errors import StorageError
+from style_clone.pairs.choosing.split import SHARES, share_out
+from style_clone.pairs.choosing.table import Entry
+from style_clone.pairs.options import Options
+from style_clone.pairs.reading.stretches import Stretch
+from style_clone.pairs.run import REMEMBERED, build
+from style_clone.workspace import PersonaFolder, Workspace
+from tests.pairs_chats import MORNING, chat, many_chats, message, persona
+
+_firsts = count()
 
 
-def draft(name: str, reply: str = "", origin: Origin = "reply", unit: str = "u") -> Draft:
-    turns = ({"role": "user", "content": "so"}, {"role": "assistant", "content": reply or f"my words {name}"})
-    pair = Pair(turns=turns, id=name, conversation=unit, origin=origin, source="s", channel="c")  # type: ignore[arg-type]
-    return Draft(pair, (("t", name),))
-
-
-def unit(name: str, size: int = 1, day: int | None = None, document: bool = False) -> Unit:
+def unit(name: str, size: int = 1, day: int | None = None, document: bool = False) -> Entry:
     date = None if day is None else MORNING + timedelta(days=day)
-    return Unit(name, document, date, tuple(draft(f"{name}-{n}", unit=name) for n in range(size)))
+    return Entry(name, document, date, Stretch(np.empty(0, np.int64), document, 0), next(_firsts), size)
 
 
-def sizes(parts: dict[Split, list[Unit]]) -> list[int]:
-    return [sum(len(one.drafts) for one in parts[name]) for name in SPLITS]
+def sizes(parts: dict[Split, list[Entry]]) -> list[int]:
+    return [sum(one.size for one in parts[name]) for name in SPLITS]
 
 
 def test_the_oldest_half_trains_and_the_newest_tests() -> None:
@@ -68,72 +70,94 @@ def test_undated_units_stay_in_their_split_when_writing_is_added() -> None:
     assert share_out([unit(f"u{n}") for n in range(200)], seed=4) != before
 
 
-def test_documents_and_conversations_are_shared_out_apart() -> None:
-    units = [unit(f"c{day}", 5, day) for day in range(20)]
-    units += [unit(f"d{day}", 5, day + 1000, document=True) for day in range(20)]
-    parts = split(units, 0, Ledger())
-    for name in SPLITS:
-        kinds = {one.pair.conversation[0] for one in parts[name]}
-        assert kinds == {"c", "d"}
+def split_of(folder: PersonaFolder) -> dict[str, Split]:
+    """The split of every conversation that is in one."""
+    return {pair.conversation: name for name in SPLITS for pair in read_pairs(folder.split(name))}
 
 
-def test_openings_are_a_tenth_at_most_and_the_rest_is_counted() -> None:
-    drafts = [draft(f"r{n}") for n in range(90)] + [draft(f"o{n}", origin="opening") for n in range(40)]
-    ledger = Ledger()
-    kept = cap_openings(drafts, 0, ledger)
-    assert sum(one.pair.origin == "opening" for one in kept) == 10
-    assert len(kept) == 100
-    assert set(ledger.reasons.values()) == {"opening beyond a tenth of the pairs"}
-    assert kept == cap_openings(drafts, 0, Ledger()) != cap_openings(drafts, 1, Ledger())
-
-
-RUN = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu"
-
-
-@pytest.mark.parametrize(
-    ("seen", "reply", "expected"),
-    [
-        ("see you at the usual place", "See you at the usual place!!", True),
-        ("haha", "haha", False),
-        ("see you there ok", "see you there ok", False),
-        (f"well {RUN} and then much more was said by everybody there that evening", f"{RUN} no", True),
-        (
-            RUN.removesuffix(" mu") + " one",
-            RUN.removesuffix(" mu") + " two three four five six seven eight nine",
-            False,
-        ),
-        ("i will be there at eight with the cake", "i will be there at eight with the wine", True),
-        ("i will be there at eight with the cake", "i will not be there at all with any cake", False),
-    ],
-)
-def test_resembling(seen: str, reply: str, expected: bool) -> None:
-    assert RepliesSeen(["something else that nobody ever wrote", seen]).resembles(reply) is expected
-
-
-@given(st.lists(st.lists(st.sampled_from("abcd"), min_size=5, max_size=14).map(" ".join), min_size=1, max_size=8))
-def test_the_quick_comparison_finds_what_comparing_all_would(replies: list[str]) -> None:
-    *seen, reply = replies
-    assert RepliesSeen(seen).resembles(reply) is any(RepliesSeen([one]).resembles(reply) for one in seen)
-
-
-def test_test_and_dev_hold_nothing_of_train_or_judge() -> None:
-    stock = "my train is late again so start without me"
-    units = [unit(f"u{day}", 1, day) for day in range(100)]
-    for day in (3, 55, 70, 95, 96):
-        units[day] = Unit(f"u{day}", False, units[day].date, (draft(f"s{day}", stock),))
-    ledger = Ledger()
-    parts = split(units, 0, ledger)
-    assert [len(parts[name]) for name in SPLITS] == [50, 9, 25, 13]
-    assert sorted(ledger.reasons.values()) == [
-        "dev reply repeats one in train or judge",
-        "test reply repeats one in train or judge",
-        "test reply repeats one in train or judge",
+def test_documents_and_conversations_are_shared_out_apart(workspace: Workspace) -> None:
+    posts = [
+        message("Nell", " ".join(f"word{n}x{each}" for each in range(30)), MORNING, f"post{n}", kind="document")
+        for n in range(40)
     ]
+    folder = persona(workspace, [*many_chats(40), *posts])
+    build(folder)
+    for name in SPLITS:
+        assert {pair.origin for pair in read_pairs(folder.split(name))} == {"reply", "document"}
 
 
-def test_a_stock_phrase_in_every_reply_does_not_make_the_comparison_quadratic() -> None:
-    replies = [f"kind regards from all of us here number{n} and word{n} again{n} with{n} more{n}" for n in range(6000)]
-    started = perf_counter()
-    seen = RepliesSeen(replies)
-    assert not any(seen.resembles(f"kind regards from all of us here other{n} then{n} thus{n}") for n in range(3000))
-    assert perf_counter() - started < 5
+def test_no_conversation_is_in_two_splits(workspace: Workspace) -> None:
+    folder = persona(workspace, many_chats(40))
+    summary = build(folder)
+    assert summary.conversations == len(split_of(folder)) == 40
+
+
+PER_CHAT = 6
+
+
+@pytest.mark.parametrize("more", [60, 100, 400])
+def test_writing_that_is_added_moves_nothing_between_train_and_test(workspace: Workspace, more: int) -> None:
+    messages = many_chats(more)
+    folder = persona(workspace, messages[: 40 * PER_CHAT])
+    build(folder)
+    before = split_of(folder)
+    persona(workspace, messages)
+    build(folder)
+    after = split_of(folder)
+    assert not {(split, after[name]) for name, split in before.items()} & {("test", "train"), ("train", "test")}
+    newest = max(after, key=lambda name: name.split("@")[1])
+    assert (newest in before, after[newest]) == (False, "test")
+    if more == 400:  # by time alone what was test is long since old enough to be learnt
+        assert {after[name] for name, split in before.items() if split == "test"} == {"judge"}
+
+
+def test_what_was_in_test_is_never_learnt_however_often_writing_is_added(workspace: Workspace) -> None:
+    once: dict[str, set[str]] = {"train": set(), "test": set()}
+    messages = many_chats(151)
+    for size in (20, 20, 35, 60, 150, 151):
+        folder = persona(workspace, messages[: size * PER_CHAT])
+        build(folder)
+        for name, split in split_of(folder).items():
+            if split in once:
+                once[split].add(name)
+    assert once["train"]
+    assert once["test"]
+    assert not once["train"] & once["test"]
+
+
+def test_another_gap_cuts_otherwise_and_still_moves_nothing(workspace: Workspace) -> None:
+    messages: list[Message] = []
+    for day in range(60):
+        start = MORNING + timedelta(days=day)
+        for part in range(3):
+            said = chat(f"Ann: what{day}x{part} is up", f"Nell: some thing{day} of sort{part} and kind{day}x{part}")
+            messages += [
+                message(each.author, each.text, start + timedelta(hours=part, minutes=n), id=f"{day}/{part}/{n}")
+                for n, each in enumerate(said)
+            ]
+    folder = persona(workspace, messages)
+    build(folder, options=Options(gap_seconds=12 * 3600))
+    before = {pair.id: name for name in SPLITS for pair in read_pairs(folder.split(name))}
+    build(folder, options=Options(gap_seconds=1800))
+    after = {pair.id: name for name in SPLITS for pair in read_pairs(folder.split(name))}
+    assert not {(before[id], after[id]) for id in before} & {("train", "test"), ("test", "train")}
+
+
+def test_another_seed_shares_everything_out_anew(workspace: Workspace) -> None:
+    chats = many_chats(200)
+    undated = [message(each.author, each.text, None, each.date.isoformat() if each.date else "") for each in chats]
+    folder = persona(workspace, undated)
+    build(folder)
+    before = split_of(folder)
+    build(folder, options=Options(seed=1))
+    assert any((before.get(name), split) == ("test", "train") for name, split in split_of(folder).items())
+
+
+def test_a_damaged_memory_of_the_splits_is_an_error_that_says_what_to_do(workspace: Workspace) -> None:
+    folder = persona(workspace, many_chats(20))
+    build(folder)
+    (folder.pairs / REMEMBERED).write_bytes(b"PK\x03\x04 broken")
+    with pytest.raises(StorageError, match="remembered.npz is damaged") as error:
+        build(folder)
+    assert "Delete it" in error.value.mend
+    assert Path(folder.pairs / REMEMBERED).exists()

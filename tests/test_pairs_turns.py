@@ -9,22 +9,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from style_clone.conversation import Message
-from style_clone.pairs.filters import gives_away
-from style_clone.pairs.replies import MAX_CONTEXT_CHARACTERS, MAX_CONTEXT_TURNS, OPENING_CUE, labels
-from style_clone.pairs.threads import conversations, in_order
-from tests.pairs_chats import MORNING, chat, drafts, message, pairs_of, shown
+from style_clone.pairs.cleaning.filters import gives_away
+from style_clone.pairs.conversations.replies import MAX_CONTEXT_CHARACTERS, MAX_CONTEXT_TURNS, OPENING_CUE, labels
+from style_clone.pairs.reading.stretches import MOST_UNDATED
+from tests.pairs_chats import MORNING, chat, drafts, message, pairs_of, shown, units
 
 
 def test_a_silence_of_a_day_and_five_minutes_cuts_although_the_clock_moved_only_five_minutes() -> None:
     first = message("Ann", "hi", MORNING)
     later = message("Nell", "hello", MORNING + timedelta(hours=24, minutes=5))
-    assert [len(one.messages) for one in conversations("t", [first, later])] == [1, 1]
+    assert [pair.origin for pair in pairs_of([first, later])] == ["opening"]
 
 
 @pytest.mark.parametrize(("hours", "expected"), [(2.99, 1), (3, 2)])
 def test_three_hours_of_silence_begin_a_new_conversation(hours: float, expected: int) -> None:
-    messages = [message("Ann", "hi"), message("Nell", "yo", MORNING + timedelta(hours=hours))]
-    assert len(list(conversations("t", messages))) == expected
+    messages = [message("Ann", "hi"), message("Nell", "yo"), message("Nell", "so", MORNING + timedelta(hours=hours))]
+    assert len(units(messages)[0]) == expected
 
 
 def test_threads_are_never_joined_even_when_their_times_interleave() -> None:
@@ -49,13 +49,31 @@ def test_a_thread_without_dates_is_one_conversation() -> None:
 def test_time_zones_are_compared_as_instants() -> None:
     early = message("Ann", "hi", datetime(2024, 3, 1, 12, 0, tzinfo=UTC))
     late = message("Nell", "yo", datetime(2024, 3, 1, 8, 1, tzinfo=timezone(timedelta(hours=-4))))
-    assert in_order([late, early]) == [early, late]
-    assert len(list(conversations("t", [early, late]))) == 1
+    (pair,) = pairs_of([late, early])
+    assert shown(pair.turns) == ["user: hi", "assistant: yo"]
 
 
 def test_messages_of_the_same_minute_keep_their_order() -> None:
-    messages = chat("Ann: b", "Ann: a", "Nell: c", seconds=0)
-    assert in_order(messages) == messages
+    (pair,) = pairs_of(chat("Ann: b", "Ann: a", "Nell: c", seconds=0))
+    assert shown(pair.context) == ["user: b\na"]
+
+
+def test_messages_that_came_in_the_wrong_order_are_put_into_theirs() -> None:
+    (pair,) = pairs_of(chat("Ann: shall we", "Nell: not today")[::-1])
+    assert shown(pair.turns) == ["user: shall we", "assistant: not today"]
+
+
+def test_an_undated_chat_is_cut_after_so_many_messages_for_nothing_else_ends_it() -> None:
+    lines = [line for n in range(MOST_UNDATED) for line in (f"Ann: what{n}", f"Nell: that{n}")]
+    found, _ = units(chat(*lines, start=None))
+    assert [(unit.id, len(unit.drafts)) for unit in found] == [("t", MOST_UNDATED // 2), ("t@1", MOST_UNDATED // 2)]
+
+
+def test_a_mail_thread_is_not_ended_by_silence() -> None:
+    dates = [MORNING + timedelta(days=day) for day in range(3)]
+    mails = [message(name, "well then", date, title="Re: boat") for name, date in zip("ANA", dates, strict=True)]
+    found, _ = units(mails, "N")
+    assert [len(unit.drafts) for unit in found] == [1]
 
 
 def test_bubbles_become_one_reply() -> None:
@@ -82,8 +100,8 @@ def test_media_separates_nothing_and_is_counted() -> None:
     messages = chat("Ann: look", "Nell: wow", "Nell: <media>", "Nell: love it")
     messages[2] = message("Nell", "<media>", messages[2].date, kind="media")
     found, ledger = drafts(messages)
-    assert [draft.pair.reply for draft in found] == ["wow\nlove it"]
-    assert ledger.close(found) == (2, {"media placeholder": 1})
+    assert [draft.reply for draft in found] == ["wow\nlove it"]
+    assert (ledger.used, ledger.dropped()) == (2, {"media placeholder": 1})
 
 
 def test_the_last_words_before_are_the_prompt_with_earlier_turns_above() -> None:
@@ -103,7 +121,7 @@ def test_in_a_group_everybody_else_is_named_and_the_author_is_not() -> None:
 
 
 def test_people_who_share_a_first_name_keep_their_whole_names() -> None:
-    label = labels(["Ann Lee", "Ann Ray", "Bob Orr", "+44 7700", "Dr. Ho"])
+    label = labels(["Ann Lee", "Ann Ray", "Bob Orr", "+44 7700", "Dr. Ho"], str)
     assert [label(name) for name in ("Ann Lee", "Bob Orr", "+44 7700", "Dr. Ho")] == [
         "Ann Lee",
         "Bob",
@@ -138,10 +156,37 @@ def test_two_messages_replied_to_make_two_pairs() -> None:
     ]
 
 
-@pytest.mark.parametrize("reply", ["ann: it is", "Ann - it is", "@ann it is", "ann, it is"])
+@pytest.mark.parametrize(
+    "reply", ["ann: it is", "Ann - it is", "@ann it is", "ann, it is", "it is @ann", "it is, Ann!", "thanks ann"]
+)
 def test_whom_the_author_addresses_by_name_is_answered(reply: str) -> None:
     (pair,) = pairs_of(chat("ann: is the build green", "bob: lunch", f"Nell: {reply}"))
     assert shown(pair.context) == ["user: bob: lunch\nann: is the build green"]
+
+
+@pytest.mark.parametrize("reply", ["i met ann", "ask ann about it", "mail me at x@ann.example"])
+def test_whom_the_author_only_mentions_is_not(reply: str) -> None:
+    (pair,) = pairs_of(chat("ann: is the build green", "bob: lunch", f"Nell: {reply}"))
+    assert shown(pair.context) == ["user: ann: is the build green\nbob: lunch"]
+
+
+def test_what_a_mail_quotes_is_its_prompt_rather_than_the_whole_mail_quoted_from() -> None:
+    asked = message("Ann", "First the fence. Then the gate. Shall we paint it?", title="Re: gate")
+    reply = message(
+        "Nell",
+        "green please",
+        in_reply_to=asked.id,
+        title="Re: gate",
+        quoted="Shall we paint it?",
+        date=MORNING + timedelta(days=2),
+    )
+    (pair,) = pairs_of([asked, reply])
+    assert shown(pair.turns) == ["user: Shall we paint it?", "assistant: green please"]
+
+
+def test_a_quote_is_the_prompt_where_the_mail_it_is_from_is_not_there() -> None:
+    (pair,) = pairs_of([message("Nell", "> Shall we paint it?\n\ngreen please", title="Re: gate", recipient="Ann")])
+    assert (shown(pair.turns), pair.origin) == (["user: Shall we paint it?", "assistant: green please"], "reply")
 
 
 def test_interrupted_by_others_each_part_is_a_reply_to_what_came_before_it() -> None:
@@ -184,15 +229,15 @@ def test_the_target_is_never_in_its_prompt() -> None:
             *chat(f"Ann: you wrote {secret}", "Ann: what then", f"Nell: {secret}", thread="u", seconds=400),
         ]
     )
-    assert not any(gives_away(turn["content"], d.pair.reply) for d in found for turn in d.pair.context)
-    assert ledger.close(found)[1] == {"repeats its own prompt": 2}
+    assert [draft.pair() for draft in found] == [None, None]
+    assert ledger.dropped() == {"repeats its own prompt": 2}
 
 
 def test_an_earlier_turn_that_holds_the_target_is_cut_off() -> None:
     line = "i am on my way to yours now"
     found, ledger = drafts(chat("Ann: where", f"Nell: {line}", "Ann: still?", f"Nell: {line}"))
-    assert [shown(draft.pair.context) for draft in found] == [["user: where"], ["user: still?"]]
     assert ledger.mended.total() == 1
+    assert [shown(draft.prompt() or []) for draft in found] == [["user: where"], ["user: still?"]]
 
 
 def test_a_yes_may_be_answered_with_a_yes() -> None:
@@ -223,10 +268,9 @@ def test_whatever_is_said_pairs_are_well_formed_and_every_message_is_accounted_f
 ) -> None:
     messages = _messages(table)
     found, ledger = drafts(messages)
-    used, dropped = ledger.close(found)
-    assert used + sum(dropped.values()) == sum(each.author == "Nell" for each in messages)
-    for draft in found:
-        roles = [turn["role"] for turn in draft.pair.turns]
+    assert ledger.used + sum(ledger.dropped().values()) == sum(each.author == "Nell" for each in messages)
+    for pair in filter(None, (draft.pair() for draft in found)):
+        roles = [turn["role"] for turn in pair.turns]
         assert roles == ["user", "assistant"] * (len(roles) // 2)
-        assert all(turn["content"].strip() for turn in draft.pair.turns)
-        assert not any(gives_away(turn["content"], draft.pair.reply) for turn in draft.pair.context)
+        assert all(turn["content"].strip() for turn in pair.turns)
+        assert not any(gives_away(turn["content"], pair.reply) for turn in pair.context)

@@ -76,6 +76,20 @@ def test_the_clone_is_told_whose_it_is_and_nothing_of_how() -> None:
     assert len(persona.prompt.system) < 120
 
 
+def test_a_register_is_one_line_more_and_the_same_for_everybody() -> None:
+    persona = Persona("nell", "Nell Quayle", ("Nell Quayle",))
+    for prompt in (persona.prompt, PROMPT):
+        assert prompt.writing_to("Tam").system == prompt.system + "\n\nYou are writing to Tam."
+        assert prompt.writing_to("Tam").exemplars == prompt.exemplars
+        assert prompt.writing_to(None) == prompt
+
+
+def test_a_register_stands_above_facts_and_the_caller_s_own() -> None:
+    added: Turn = {"role": "system", "content": "Be brief."}
+    [system] = contents(PROMPT.writing_to("Tam").messages([added, ASKED], ["the van is Gerald"]), "system")
+    assert system.index("writing to Tam") < system.index("Gerald") < system.index("Be brief.")
+
+
 @pytest.fixture(scope="module")
 def tokenizer() -> Any:
     return byte_tokenizer()

@@ -32,6 +32,16 @@ def test_text_parts_are_joined_and_developer_is_system() -> None:
     assert question.turns == ({"role": "system", "content": "x"}, {"role": "user", "content": "ab"})
 
 
+def test_the_name_is_that_of_the_last_user_message() -> None:
+    ann, tam, unnamed = {**TURN, "name": "Ann"}, {**TURN, "name": "Tam"}, {**TURN, "name": None}
+    answer = {"role": "assistant", "content": "x", "name": "me"}
+    for messages, name in (([ann, answer, tam], "Tam"), ([tam, ann, answer], "Ann"), ([ann, unnamed], None)):
+        question = read_chat(chat(messages=messages))
+        assert question.name == name
+        assert all(set(turn) == {"role", "content"} for turn in question.turns)
+    assert read_chat(chat(messages=[answer])).name is None
+
+
 @pytest.mark.parametrize(
     ("changes", "param"),
     [
@@ -43,6 +53,7 @@ def test_text_parts_are_joined_and_developer_is_system() -> None:
         ({"messages": [TURN] * 1001}, "messages"),
         ({"messages": [{"role": "system", "content": "x"}]}, "messages"),
         ({"messages": [TURN, "x"]}, "messages[1]"),
+        ({"messages": [TURN, {**TURN, "name": 3}]}, "messages[1].name"),
         ({"messages": [{"role": "tool", "content": "x"}]}, "messages[0].role"),
         ({"messages": [{"role": ["user"], "content": "x"}]}, "messages[0].role"),
         ({"messages": [{"role": "user"}]}, "messages[0].content"),
@@ -82,7 +93,9 @@ def test_other_raw_prompts_are_refused(prompt: Any) -> None:
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["role", "content", "type"]), inner),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["role", "content", "type", "name"]), inner)
+    ),
     max_leaves=8,
 )
 

@@ -12,13 +12,16 @@ from typing import Any
 import httpx
 import pytest
 
+from style_clone.conversation import Turn
 from style_clone.errors import MissingStage
+from style_clone.persona import Persona
 from style_clone.prompt import Prompt, clone_system
 from style_clone.serving.gateway import Gateway
-from style_clone.workspace import PersonaFolder, Workspace
+from style_clone.workspace import PersonaFolder, Workspace, write_json
 from tests.serving_fakes import BASE, FACT, GUIDE, SAMPLING, FakeVllm, make_gateway, make_persona, spoken, train, user
 
 CHAT = "/v1/chat/completions"
+REGISTERS = {"Zoë Quayle": "Zoë", "Mum": "Mum"}
 Talk = Callable[[httpx.AsyncClient, Gateway], Awaitable[None]]
 
 
@@ -110,6 +113,67 @@ def test_the_plain_base_gets_the_callers_turns_and_nothing_else(
     ask(workspace, vllm, {"model": BASE.name, "messages": turns})
     assert vllm.asked[0]["messages"] == turns
     assert vllm.loaded == []
+
+
+def named(model: str, name: str, **options: Any) -> dict[str, Any]:
+    return {"model": model, "messages": [{**user("hello"), "name": name}], **options}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("name", ["Zoë", "zoë quayle"])
+def test_a_name_chooses_a_register_for_clone_memory_and_baseline_alike(
+    workspace: Workspace, vllm: FakeVllm, ann: PersonaFolder, name: str, stream: bool
+) -> None:
+    write_json(ann.adapter / "run.json", {"registers": REGISTERS})
+    for model in ("ann", "ann@memory", "ann@prompted"):
+        response = ask(workspace, vllm, named(model, name, stream=stream))
+        assert response.headers["x-style-clone-to"] == "Zo%C3%AB"
+    clone, memory, prompted = ([turn for turn in sent["messages"] if "name" not in turn] for sent in vllm.asked)
+    asked: Turn = {"role": "user", "content": "hello"}
+    assert clone == Persona.load(ann).prompt.writing_to("Zoë").messages([asked])
+    assert prompted == GUIDE.writing_to("Zoë").messages([asked])
+    assert "You are writing to Zoë." in memory[0]["content"]
+    assert FACT in memory[0]["content"]
+
+
+def test_a_name_that_chooses_nothing_changes_nothing_and_is_told(
+    workspace: Workspace, vllm: FakeVllm, ann: PersonaFolder
+) -> None:
+    first = ask(workspace, vllm, named("ann", "Zoë"))
+    write_json(ann.adapter / "run.json", {"registers": REGISTERS})
+    second = ask(workspace, vllm, named("ann", "customer-7"))
+    third = ask(workspace, vllm, named(BASE.name, "Zoë"))
+    assert [each.headers["x-style-clone-to"] for each in (first, second, third)] == ["none"] * 3
+    unnamed = ask(workspace, vllm, chat("ann"))
+    assert "x-style-clone-to" not in unnamed.headers
+    assert vllm.asked[0]["messages"] == vllm.asked[1]["messages"] == vllm.asked[3]["messages"]
+
+
+def test_registers_are_listed_with_the_models_that_take_them(
+    workspace: Workspace, vllm: FakeVllm, ann: PersonaFolder
+) -> None:
+    def listed() -> dict[str, Any]:
+        return {card["id"]: card.get("registers") for card in get(workspace, vllm, "/v1/models").json()["data"]}
+
+    assert set(listed().values()) == {None}
+    write_json(ann.adapter / "run.json", {"registers": REGISTERS})
+    assert listed() == {**dict.fromkeys(("ann", "ann@memory", "ann@prompted"), REGISTERS), BASE.name: None}
+    assert get(workspace, vllm, "/v1/models/ann").json()["registers"] == REGISTERS
+    (ann.adapter / "run.json").write_text("{")
+    assert set(listed().values()) == {None}, "a damaged persona must not hide the others"
+    assert ask(workspace, vllm, named("ann", "Zoë")).status_code == 500
+
+
+def test_a_retrained_persona_has_its_new_registers_at_once(
+    workspace: Workspace, vllm: FakeVllm, ann: PersonaFolder
+) -> None:
+    async def talk(client: httpx.AsyncClient, gateway: Gateway) -> None:
+        for registers, expected in (({}, "none"), ({"Tam": "Tam"}, "Tam"), (REGISTERS, "none")):
+            write_json(ann.adapter / "run.json", {"registers": registers})
+            response = await client.post(CHAT, json=named("ann", "Tam"))
+            assert response.headers["x-style-clone-to"] == expected
+
+    run(workspace, vllm, talk)
 
 
 def test_sampling_defaults_fill_in_and_the_caller_wins(

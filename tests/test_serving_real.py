@@ -17,19 +17,21 @@ import psutil
 import pytest
 
 from style_clone import baseline
-from style_clone.conversation import Turn
+from style_clone.conversation import Pair, Turn
 from style_clone.models import BaseModel, load_tokenizer
 from style_clone.persona import Persona
 from style_clone.progress import EVENTS_VARIABLE
 from style_clone.prompt import prompt_ids
 from style_clone.serving import endpoint
 from style_clone.store import Store
+from style_clone.train.tokens import Tokeniser
 from style_clone.workspace import Workspace, write_json
-from tests.serving_live import ASKED, Live, live, make_adapter, make_persona, prepare, settings_for
+from tests.serving_live import ASKED, REGISTERS, Live, live, make_adapter, make_persona, prepare, settings_for
 
 pytestmark = pytest.mark.slow
 GREEDY: dict[str, Any] = {"temperature": 0, "max_tokens": 24, "extra_body": {"repetition_penalty": 1.0}}
 SAID: list[Turn] = [{"role": "user", "content": ASKED}]
+PAIR = Pair((*SAID, {"role": "assistant", "content": "leeds"}), "p", "c", "reply", "test", "chat", None, "Zoë Quayle")
 SECRET = "xylophone-marmalade"
 
 
@@ -101,6 +103,23 @@ def test_the_clone_is_prompted_as_its_persona_says(serving: Live, client: openai
     ids = prompt_ids(load_tokenizer(serving.base), Persona.load(folder).prompt.messages(SAID))
     raw = client.completions.create(model="ann", prompt=ids, **GREEDY)
     assert raw.choices[0].text == reply(client, "ann")
+
+
+def test_a_name_chooses_the_register_and_its_prompt_is_training_s(serving: Live, client: openai.OpenAI) -> None:
+    folder = serving.workspace.folder("ann")
+    prompt = Persona.load(folder).prompt.writing_to("Zoë")
+    [example] = Tokeniser(load_tokenizer(serving.base), Persona.load(folder).prompt, 512, {"c": "Zoë"})([PAIR]).examples
+    trained = example.ids[: example.owner.index(0)]
+    assert trained == prompt_ids(load_tokenizer(serving.base), prompt.messages(SAID))
+    named: Any = [{**SAID[0], "name": "zoë quayle"}]
+    answer = client.chat.completions.with_raw_response.create(model="ann", messages=named, **GREEDY)
+    assert answer.headers["x-style-clone-to"] == "Zo%C3%AB"
+    raw = client.completions.create(model="ann", prompt=trained, **GREEDY)
+    assert answer.parse().choices[0].message.content == raw.choices[0].text
+    with vllm_client(serving) as vllm:
+        body = {"model": serving.base.name, "messages": prompt.messages(SAID)}
+        assert vllm.post("/tokenize", json=body).json()["tokens"] == trained
+    assert client.models.retrieve("ann").model_extra == {"registers": REGISTERS}
 
 
 @pytest.mark.parametrize(

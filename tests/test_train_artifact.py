@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import torch
 from peft import PeftConfig, PeftModel
 from safetensors import SafetensorError
 
-from style_clone.conversation import read_pairs
+from style_clone.conversation import read_pairs, write_lines
 from style_clone.errors import MissingStage, StorageError, TooFewPairs, TrainingError, UsageError
 from style_clone.models import BaseModel, load_model, resolve, trained_on
 from style_clone.pairs.run import build
@@ -45,6 +46,7 @@ RUN_FIELDS = {
     "pairs_sha256",
     "peak_memory_bytes",
     "recipe",
+    "registers",
     "seconds",
     "steps",
     "tokens_per_second",
@@ -99,6 +101,16 @@ def test_run_json_says_how_it_came_to_be(folder: PersonaFolder, base: BaseModel)
     assert {"torch", "transformers", "peft", "python", "style-clone"} <= set(run["versions"])
     replies = sum(len(pair.reply.encode()) + 1 for pair in read_pairs(folder.split("train")))
     assert run["num_target_tokens"] == replies  # one token a byte, and the end of each turn
+
+
+def test_run_json_says_which_registers_were_trained(folder: PersonaFolder, base: BaseModel) -> None:
+    assert train(folder, base, overrides=QUICK)["registers"] == {}, "everything is written to Ann"
+    pairs = read_pairs(folder.split("train"))
+    to_two = [replace(pair, recipient="Tam Reed" if at % 2 else "Ann Lee") for at, pair in enumerate(pairs * 3)]
+    with folder.split("train").open("w") as file:
+        write_lines(file, (pair.to_json() for pair in to_two))
+    assert train(folder, base, overrides=QUICK)["registers"] == {"Ann Lee": "Ann", "Tam Reed": "Tam"}
+    assert train(folder, base, overrides={**QUICK, "registers": "false"})["registers"] == {}
 
 
 def test_bare_peft_loads_it(folder: PersonaFolder, base: BaseModel) -> None:

@@ -24,6 +24,17 @@ def test_every_setting_can_be_given_as_its_own_text(name: str) -> None:
     assert Recipe().with_overrides({name: str(getattr(Recipe(), name))}) == Recipe()
 
 
+@pytest.mark.parametrize(("text", "value"), [("false", False), ("TRUE", True)])
+def test_a_switch_takes_true_and_false(text: str, value: bool) -> None:
+    assert Recipe().with_overrides({"registers": text}).registers is value
+
+
+@pytest.mark.parametrize("text", ["", "0", "no"])
+def test_a_switch_takes_nothing_else(text: str) -> None:
+    with pytest.raises(UsageError, match=f"--set registers={text}: expected true or false"):
+        Recipe().with_overrides({"registers": text})
+
+
 def test_an_unknown_setting_lists_those_there_are() -> None:
     with pytest.raises(UsageError, match="--set lr: there is no such setting") as caught:
         Recipe().with_overrides({"lr": "1"})

@@ -55,6 +55,18 @@ def test_joined_or_apart_a_reply_stands_after_the_same_tokens(tokenizer: Any) ->
     assert joined.ids == expected
 
 
+def test_a_register_s_line_stands_above_its_conversation_and_no_other(tokenizer: Any) -> None:
+    """The same tokens as serving makes for it, for the first reply and, joined on, for the last."""
+    texts = ("hi", "hiya", "tea?", "oat milk pleeease")
+    pairs = [*chat(*texts), *chat(*texts, conversation="b")]
+    with_line, without = Tokeniser(tokenizer, PROMPT, 512, {"a": "Tam"})(pairs).examples
+    for example, prompt in ((with_line, PROMPT.writing_to("Tam")), (without, PROMPT)):
+        last = pairs[1]
+        assert example.ids == prompt_ids(tokenizer, prompt.messages(last.context)) + reply_ids(tokenizer, last.reply)
+        assert spoken(tokenizer, example) == "hiya<|im_end|>oat milk pleeease<|im_end|>"
+    assert "writing to Tam" in tokenizer.decode(with_line.ids)
+
+
 def test_conversations_are_never_joined(tokenizer: Any) -> None:
     pairs = [*chat("hi", "hiya"), *chat("hi", "hiya", "and?", "owt else", conversation="b")]
     assert len(Tokeniser(tokenizer, PROMPT, 512)(pairs).examples) == 2

@@ -115,16 +115,18 @@ def test_from_a_file_to_two_replies(
         assert read_json(workspace.folder("sam").persona)["consent"].startswith("This is my own writing")
 
         driver.page.locator("#writing-next").click()
+        expect(driver.page.locator("#pairs-persona input")).to_have_value("sam")
+        driver.page.locator("#pairs-train").click()
         expect(driver.page.locator("#train-persona input")).to_have_value("sam")
         driver.start_training()
         driver.page.locator("#train-chart svg:visible .sc-curve-1 circle").nth(1).wait_for(timeout=60_000)
-        show(driver, f"{kind}-2-training")
+        show(driver, f"{kind}-3-training")
         driver.reload()
         driver.step("Train")
         driver.page.locator("#train-status [role=progressbar]").wait_for(timeout=20_000)
         driver.page.locator("#train-status .sc-good").wait_for(timeout=120_000)
         expect(driver.page.locator("#train-result")).to_contain_text("1.87")
-        show(driver, f"{kind}-2-trained")
+        show(driver, f"{kind}-3-trained")
 
         endpoint.models += ["sam", "sam@memory", "sam@prompted"]
         driver.page.locator("#train-next").click()
@@ -133,7 +135,7 @@ def test_from_a_file_to_two_replies(
         assert clone == endpoint.reply("sam").split("\n")
         assert prompted == [endpoint.reply("sam@prompted")]
         assert endpoint.most_at_once == 2
-        show(driver, f"{kind}-3-chat")
+        show(driver, f"{kind}-4-chat")
 
         assert {urlsplit(address).netloc for address in driver.requests if "//" in address} == {urlsplit(url).netloc}
         assert driver.errors == []
@@ -203,6 +205,40 @@ def test_training_can_be_cancelled_and_chat_stopped_and_cleared(
         assert driver.bubbles("clone") == ["back again"], "a look at another step must not lose the conversation"
 
 
+@pytest.mark.parametrize(("kind", "size"), [("desktop", DESKTOP), ("phone", (375, 812))])
+def test_the_contact_a_clone_writes_to_is_chosen(
+    kind: str, size: tuple[int, int], url: str, endpoint: FakeEndpoint
+) -> None:
+    endpoint.models += ["ann", "ann@prompted", "sam", "sam@prompted"]
+    endpoint.registers = {"sam": {"Tam Reed": "Tam", "Mum": "Mum"}}
+    endpoint.replies["sam@prompted"] = "Yes."
+    with browser_page(url, size) as driver:
+        driver.step("Chat")
+        contact = driver.page.locator("#chat-to input")
+        expect(driver.page.locator("#chat-persona input")).to_have_value("ann")
+        expect(contact).to_have_count(0)
+        driver.choose("chat-persona", "sam")
+        expect(contact).to_have_value("anybody")
+        driver.chat("hi")
+        driver.choose("chat-to", "Tam")
+        expect(driver.page.locator("#chat-clone .message")).to_have_count(0)
+        clone, _ = driver.chat("are you coming?")
+        assert clone == endpoint.reply("sam").split("\n"), "every line is a bubble"
+        show(driver, f"{kind}-3-chat-to")
+        names = [[turn.get("name") for turn in asked["messages"]] for asked in endpoint.asked("sam")]
+        assert names == [[None], ["Tam"]]
+        assert endpoint.asked("sam@prompted")[-1]["messages"][-1]["name"] == "Tam"
+        driver.step("Train")
+        driver.step("Chat")
+        driver.page.wait_for_timeout(500)
+        expect(contact).to_have_value("Tam")
+        driver.choose("chat-persona", "ann")
+        expect(contact).to_have_count(0)
+        driver.chat("and you?")
+        assert "name" not in endpoint.asked("ann")[-1]["messages"][-1]
+        assert driver.errors == []
+
+
 def test_the_page_in_the_dark(url: str, endpoint: FakeEndpoint, tmp_path: Path) -> None:
     endpoint.models += ["sam", "sam@prompted"]
     endpoint.failing["sam@prompted"] = 500
@@ -211,7 +247,7 @@ def test_the_page_in_the_dark(url: str, endpoint: FakeEndpoint, tmp_path: Path) 
         assert clone == endpoint.reply("sam").split("\n")
         assert prompted == []
         expect(driver.page.locator("#chat-prompted-problem")).to_contain_text("bad day")
-        show(driver, "dark-3-chat")
+        show(driver, "dark-4-chat")
         driver.step("Your writing")
         driver.upload([write_chat(tmp_path / "chat.txt")])
         show(driver, "dark-1-writing")

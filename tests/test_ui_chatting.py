@@ -67,6 +67,16 @@ def test_each_side_is_sent_its_own_history(endpoint: FakeEndpoint) -> None:
         assert "temperature" not in endpoint.asked(model)[1]
 
 
+def test_both_are_told_who_is_speaking(endpoint: FakeEndpoint) -> None:
+    async def ask(to: str | None, *sides: Side) -> list[Side]:
+        return [states async for states in converse(endpoint, MODELS, "hi", sides, to)][-1]
+
+    asyncio.run(ask(None, *asyncio.run(ask("Ann", *NEW))))
+    for model in MODELS:
+        first, second = ([turn.get("name") for turn in asked["messages"]] for asked in endpoint.asked(model))
+        assert (first, second) == (["Ann"], [None, None, None])
+
+
 def test_one_sides_failure_leaves_the_other_alone(endpoint: FakeEndpoint) -> None:
     endpoint.failing["me@prompted"] = 500
     clone, prompted = talk(endpoint, "hi")[-1]
@@ -116,9 +126,12 @@ def test_lines_of_a_reply_are_bubbles() -> None:
 
 
 def test_personas_are_those_with_a_baseline_beside_them(endpoint: FakeEndpoint) -> None:
-    assert asyncio.run(find_personas(endpoint)) == ["me"]
+    assert asyncio.run(find_personas(endpoint)) == {"me": {}}
     endpoint.models += ["ann", "ann@prompted"]
-    assert asyncio.run(find_personas(endpoint)) == ["ann", "me"]
+    endpoint.registers = {"ann": {"Tam Reed": "Tam"}}
+    assert asyncio.run(find_personas(endpoint)) == {"ann": {"Tam Reed": "Tam"}, "me": {}}
+    endpoint.registers = {"ann": {"Tam Reed": 3}}
+    assert asyncio.run(find_personas(endpoint)) == {"ann": {}, "me": {}}, "an endpoint of another version"
     assert personas([]) == []
 
 

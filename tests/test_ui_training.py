@@ -10,13 +10,15 @@ from functools import partial
 import pytest
 
 from style_clone import jobs
-from style_clone.conversation import SPLITS
-from style_clone.errors import JobError, UsageError
-from style_clone.pairs.run import SUMMARY
-from style_clone.pairs.summary import PairsSummary, SplitSummary
+from style_clone.conversation import write_lines
+from style_clone.errors import JobError, MissingStage, UsageError
+from style_clone.pairs.edits import Edits
+from style_clone.pairs.run import SUMMARY, build
+from style_clone.persona import Persona
 from style_clone.progress import Event
 from style_clone.ui.handlers import training
 from style_clone.workspace import PersonaFolder, Workspace, write_json
+from tests.pairs_chats import many_chats
 
 TRAINER = """
 import sys, time
@@ -37,10 +39,13 @@ SCORECARD = {"bits_per_byte": {"plain": 2.6, "prompted": 2.5, "clone": 1.9}, "ve
 def persona(workspace: Workspace) -> PersonaFolder:
     """A persona with 300 pairs on file."""
     folder = workspace.folder("sam")
-    write_json(folder.persona, {})
-    part = SplitSummary(75, 10, 1000, None, None, {"reply": 75})
-    summary = PairsSummary("Sam", ("Sam",), "", 0, 1, 900, 400, 300, {}, {}, {}, 40, dict.fromkeys(SPLITS, part), ())
-    write_json(folder.pairs / SUMMARY, summary.to_json())
+    Persona(slug="sam", author="Sam", aliases=("Sam",)).save(folder)
+    with folder.messages.open("w", encoding="utf-8") as file:
+        write_lines(file, (each.to_json() for each in many_chats(12, author="Sam")))
+    row = build(folder).to_json()
+    for part in row["splits"].values():
+        part |= {"pairs": 75, "words": 1000}
+    write_json(folder.pairs / SUMMARY, row)
     return folder
 
 
@@ -68,6 +73,18 @@ def test_facts_tell_what_there_is_to_train_on(workspace: Workspace, persona: Per
     for figure in ("75", "1,000", "1,400", "225", "sam: Sam"):
         assert figure in shown
     assert "step 1" in training.facts(workspace, None)
+
+
+def test_edits_that_are_not_applied_are_told_and_not_trained_without(
+    workspace: Workspace, persona: PersonaFolder
+) -> None:
+    assert "not up to date" not in training.facts(workspace, "sam")
+    Edits().exclude("any").save(persona)
+    assert "not up to date" in training.facts(workspace, "sam")
+    with pytest.raises(MissingStage, match="not up to date") as caught:
+        training.begin(workspace, "sam", "")
+    assert "step 2" in caught.value.mend
+    assert jobs.latest(persona) is None
 
 
 def test_a_persona_without_pairs_is_sent_to_step_one(workspace: Workspace) -> None:

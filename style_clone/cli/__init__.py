@@ -17,6 +17,8 @@ COMMANDS = {
     "inspect": "What would be read: format, people, counts, dates; writes nothing.",
     "ingest": "Read writing into a persona.",
     "pairs": "Turn a persona's messages into training pairs.",
+    "redact": "What is masked in a persona's pairs; add words, keep words, see a report.",
+    "backtranslate": "Let a model write prompts for documents that have only a template.",
     "train": "Train a persona's adapter.",
     "evaluate": "Measure clone against prompted baseline on held-out writing.",
     "serve": "Start vLLM and the endpoint.",

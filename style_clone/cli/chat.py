@@ -11,10 +11,12 @@ from contextlib import ExitStack
 
 import click
 
+from style_clone import register
 from style_clone.cli.options import json_option, settings
 from style_clone.cli.terminal import progress
 from style_clone.conversation import Turn
-from style_clone.errors import MissingStage, PersonaNotFound, StyleCloneError
+from style_clone.errors import MissingStage, PersonaNotFound, StyleCloneError, UsageError
+from style_clone.register import Registers
 from style_clone.ui.client import Address, connect, list_models, personas, stream_reply
 from style_clone.workspace import Workspace
 
@@ -24,9 +26,10 @@ QUIT = {"/quit", "/exit", "/q"}
 @click.command()
 @click.argument("persona")
 @click.option("--vs", type=click.Choice(["prompted", "memory"]), help="Answer beside the clone: the prompted baseline.")
+@click.option("--to", metavar="NAME", help="The contact to write to, where the persona has a register for them.")
 @click.option("--once", metavar="MESSAGE", help="Say one thing, print the reply, end.")
 @json_option
-def command(persona: str, vs: str | None, once: str | None, as_json: bool) -> None:
+def command(persona: str, vs: str | None, to: str | None, once: str | None, as_json: bool) -> None:
     """Chat with a persona in the terminal. /quit or Ctrl-D ends; Ctrl-C stops a reply.
 
     Uses the endpoint that is running, or starts one. Lines piped in are answered one after the other. Every reply is
@@ -35,6 +38,7 @@ def command(persona: str, vs: str | None, once: str | None, as_json: bool) -> No
     \b
     style-clone chat me
     style-clone chat me --vs prompted
+    style-clone chat me --to Ann
     style-clone chat me --once "are you coming tonight?" --json
     """
     from style_clone.serving import endpoint
@@ -43,23 +47,26 @@ def command(persona: str, vs: str | None, once: str | None, as_json: bool) -> No
     found = settings()
     if found.endpoint_url is None:
         # Nobody should wait for vLLM to hear that there is nothing to talk to.
-        load_run(found.workspace.existing(persona))
+        folder = found.workspace.existing(persona)
+        load_run(folder)
+        choose(persona, register.load(folder), to)
     interactive = once is None and sys.stdin.isatty()
     with ExitStack() as started:
         with progress(quiet=as_json) as report:
             address = started.enter_context(endpoint.start(found, base=None, report=report))
         models = [persona, *([f"{persona}@{vs}"] if vs else [])]
-        asyncio.run(_check(address, found.workspace, models))
-        talk = Talk(address, models, as_json=as_json)
+        served = asyncio.run(_check(address, found.workspace, models))
+        talk = Talk(address, models, to=choose(persona, served[persona], to), as_json=as_json)
         for line in [once] if once is not None else _lines(interactive):
             _say(talk, line, interactive)
 
 
 class Talk:
-    """A conversation with one or more models, each with its own history."""
+    """A conversation with one or more models, each with its own history; `to` is the contact they write to, if any."""
 
-    def __init__(self, address: Address, models: Sequence[str], *, as_json: bool) -> None:
+    def __init__(self, address: Address, models: Sequence[str], *, to: str | None, as_json: bool) -> None:
         self.address = address
+        self.to = to
         self.histories: dict[str, list[Turn]] = {model: [] for model in models}
         self.as_json = as_json
         self.width = max(map(len, models))
@@ -86,13 +93,23 @@ class Talk:
 
     async def _stream(self, model: str, turns: list[Turn], pieces: list[str]) -> None:
         async with connect(self.address) as client:
-            async for piece in stream_reply(client, model, turns):
+            async for piece in stream_reply(client, model, turns, self.to):
                 pieces.append(piece)
                 self._print(printable(piece).replace("\n", "\n" + " " * (self.width + 2)))
 
     def _print(self, text: str) -> None:
         if not self.as_json:
             click.echo(text, nl=False)
+
+
+def choose(persona: str, registers: Registers, name: str | None) -> str | None:
+    """The label of the register called `name`; None without a name. Raises UsageError where there is none of that name."""
+    label = register.label_of(registers, name)
+    if name and label is None:
+        known = ", ".join(registers.values())
+        mend = f"Contacts {persona} has one for: {known}." if known else f"Leave --to out: {persona} has none at all."
+        raise UsageError(f"--to {name}: {persona} has no register for them", mend=mend)
+    return label
 
 
 def printable(text: str) -> str:
@@ -134,13 +151,13 @@ def _typed() -> str | None:
         return None
 
 
-async def _check(address: Address, workspace: Workspace, models: Sequence[str]) -> None:
-    """Raises PersonaNotFound or MissingStage where the endpoint does not serve the first of `models`."""
+async def _check(address: Address, workspace: Workspace, models: Sequence[str]) -> dict[str, Registers]:
+    """What the endpoint serves. Raises PersonaNotFound or MissingStage where one of `models` is not among it."""
     async with connect(address) as client:
         served = await list_models(client)
     missing = next((model for model in models if model not in served), None)
     if missing is None:
-        return
+        return served
     slug = models[0]
     if workspace.folder(slug).persona.exists():
         raise MissingStage(

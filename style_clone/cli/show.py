@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from style_clone import register
 from style_clone.cli.options import json_option, print_json, settings
 from style_clone.persona import Persona
 from style_clone.workspace import PersonaFolder, read_json
@@ -45,6 +46,7 @@ def describe(folder: PersonaFolder) -> dict[str, Any]:
         "folder": str(folder.root),
         "pairs": pairs,
         "adapter": adapter,
+        "registers": ", ".join(register.load(folder).values()) or "none",
         "scorecard": read_json(folder.scorecard)["verdict"] if folder.scorecard.exists() else "missing",
         "next": _next(folder.slug, pairs, adapter),
     }

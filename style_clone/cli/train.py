@@ -26,7 +26,8 @@ def command(persona: str, base: str, resume: bool, assignments: tuple[str, ...],
       style-clone train me --set epochs=4 --set learning_rate=3e-4
       style-clone train me --base HuggingFaceTB/SmolLM2-360M-Instruct
 
-    Recipe: epochs, learning_rate, warmup_share, rank, alpha, dropout, batch_tokens, max_tokens, seed.
+    Recipe: epochs, learning_rate, warmup_share, rank, alpha, dropout, batch_tokens, max_tokens, seed,
+    registers.
     """
     from style_clone.pairs.run import load_summary
     from style_clone.train.recipe import Recipe
@@ -67,7 +68,7 @@ def _check_pairs(folder: PersonaFolder) -> None:
     load_summary(folder)
     if not is_fresh(folder):
         raise MissingStage(
-            f"{folder.slug}'s pairs are older than its messages",
+            f"{folder.slug}'s pairs are older than its messages or your changes to them",
             mend=f"Make them anew: style-clone pairs {folder.slug}",
         )
 

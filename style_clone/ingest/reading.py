@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
+from pathlib import Path
 
 from style_clone.conversation import Message
 from style_clone.errors import IngestError
 from style_clone.ingest import identity
+from style_clone.ingest.forgetting import Forgotten
 from style_clone.ingest.keeping import Kept
 from style_clone.ingest.merging import Merging
 from style_clone.ingest.report import Counting, FileReport, total_authors
@@ -21,26 +24,29 @@ REPORT_EVERY = 5000
 class Reading:
     """Reads kept files, those with named authors first, and remembers what passed."""
 
-    def __init__(self, files: Sequence[Kept], report: Report) -> None:
+    def __init__(self, files: Sequence[Kept], report: Report, forgotten: Forgotten, messages: Path) -> None:
         self.files = sorted(files, key=lambda kept: kept.importer.anonymous)
         self.report = report
+        self.forgotten = forgotten
+        self.messages = messages
         self.merging = Merging()
         self.reports: list[FileReport] = []
         self.unsigned = 0
+        self.done = 0
 
     def people(self) -> Iterator[Message]:
         """The messages of files that say who wrote them."""
+        yield from self._carried(signed=True)
         for kept in self.files:
             if not kept.importer.anonymous:
                 yield from self._read(kept)
 
     def documents(self, author: str) -> Iterator[Message]:
         """The documents that do not, by `author`."""
-        for kept in self.files:
-            if kept.importer.anonymous:
-                for message in self._read(kept):
-                    self.unsigned += 1
-                    yield replace(message, author=author)
+        documents = (self._read(kept) for kept in self.files if kept.importer.anonymous)
+        for message in chain(self._carried(signed=False), *documents):
+            self.unsigned += 1
+            yield replace(message, author=author)
 
     def texts_by(self, persona: Persona) -> int:
         """How many texts the author wrote. Raises IngestError where there is none."""
@@ -75,18 +81,25 @@ class Reading:
             last_date=max(last, default=None),
         )
 
+    def _carried(self, *, signed: bool) -> Iterator[Message]:
+        """What is known only from an earlier ingestion, its files forgotten since."""
+        counting = Counting()
+        yield from counting.passing(self.merging.new(self.forgotten.messages(self.messages, signed=signed)))
+        if counting.kinds:
+            self.reports.append(counting.report("read before, file forgotten", "-"))
+
     def _read(self, kept: Kept) -> Iterator[Message]:
         counting = Counting()
         messages = kept.importer.extract(kept.source, counting.tally)
-        done = len(self.reports)
         for message in counting.passing(self.merging.new(messages)):
             if self.merging.kept % REPORT_EVERY == 0:
-                self._tell(done)
+                self._tell()
             yield message
         self.reports.append(counting.report(kept.source.name, kept.importer.name))
-        self._tell(done + 1)
+        self.done += 1
+        self._tell()
 
-    def _tell(self, done: int) -> None:
-        text = f"file {min(done + 1, len(self.files))} of {len(self.files)}"
+    def _tell(self) -> None:
+        text = f"file {min(self.done + 1, len(self.files))} of {len(self.files)}"
         figures = {"messages": float(self.merging.kept)}
-        self.report(Event("ingest", text, done=done, total=len(self.files), figures=figures))
+        self.report(Event("ingest", text, done=self.done, total=len(self.files), figures=figures))

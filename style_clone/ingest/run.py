@@ -11,6 +11,7 @@ from style_clone.conversation import write_lines
 from style_clone.errors import IngestError, UsageError
 from style_clone.ingest import identity, keeping, registry
 from style_clone.ingest.finding import Skipped, find
+from style_clone.ingest.forgetting import Forgotten
 from style_clone.ingest.importer import Importer
 from style_clone.ingest.keeping import Kept
 from style_clone.ingest.reading import Reading
@@ -52,6 +53,8 @@ def ingest(
 ) -> IngestSummary:
     """Add files to a persona: copies to raw/, everything in raw/ to messages.jsonl, the author's names to persona.json.
 
+    What was read from files that were forgotten since comes from the messages.jsonl there is.
+
     `me` are the author's names in the corpus; it may be empty for a persona that has some. Files that are there already
     change nothing. Raises IngestError for what cannot be read, AuthorNotFound for a name nobody has, UsageError where
     no name is given; the persona is then exactly as it was.
@@ -62,7 +65,7 @@ def ingest(
         fresh, repeats, skipped = _keep_all(_claimed(paths, format_name), known, scratch.raw)
         everything = [*known, *fresh]
         with atomic_file(scratch.messages) as file:
-            reading = Reading(everything, report)
+            reading = Reading(everything, report, Forgotten.load(folder), folder.messages)
             write_lines(file, (message.to_json() for message in reading.people()))
             updated = _persona(folder.slug, persona, me, reading)
             write_lines(file, (message.to_json() for message in reading.documents(updated.author)))

@@ -1,53 +1,57 @@
-"""A draft: a pair on its way into a split, with the messages it was made of, so that every message is accounted for."""
+"""A draft: the author's words on their way into a pair. The prompt above them is made only if the draft is chosen."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 
-from style_clone.conversation import Message, Pair
-
-MessageKey = tuple[str, str]
-"""Thread and id: what tells one message from another."""
-
-
-def key_of(message: Message) -> MessageKey:
-    """What tells this message from every other one."""
-    return message.thread, message.id
+from style_clone.conversation import AskedBy, Message, Origin, Pair, Turn
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A pair and the author's messages its target was made of."""
+    """`reply` and the messages (rows of the corpus) it was made of. `prompt` gives the pair's context, or None where the
+    context holds the reply itself and cannot be cut."""
 
-    pair: Pair
-    messages: tuple[MessageKey, ...]
+    id: str
+    unit: str
+    origin: Origin
+    asked_by: AskedBy
+    reply: str
+    rows: tuple[int, ...]
+    message: Message
+    recipient: str | None
+    prompt: Callable[[], list[Turn] | None]
+
+    @property
+    def key(self) -> str:
+        """As `Pair.key`."""
+        return f"{self.unit}#{self.id}"
+
+    def pair(self) -> Pair | None:
+        """The pair, or None where its prompt would give the reply away."""
+        prompt = self.prompt()
+        if prompt is None:
+            return None
+        return Pair(
+            turns=(*prompt, {"role": "assistant", "content": self.reply}),
+            id=self.id,
+            conversation=self.unit,
+            origin=self.origin,
+            source=self.message.source,
+            channel=self.message.channel,
+            date=self.message.date.isoformat() if self.message.date else None,
+            recipient=self.recipient,
+            asked_by=self.asked_by,
+        )
 
 
-@dataclass
-class Ledger:
-    """What became of each of the author's messages: used in a pair, or dropped for the reason first given."""
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What is never cut: a conversation or a document, with its drafts. `date` is when it began, comparable over zones."""
 
-    messages: int = 0
-    """Everybody's, before anything was left out."""
-    author: set[MessageKey] = field(default_factory=set)
-    reasons: dict[MessageKey, str] = field(default_factory=dict)
-    mended: Counter[str] = field(default_factory=Counter)
-    ignored: Counter[str] = field(default_factory=Counter)
-    """What was left out of other people's writing."""
-
-    def drop(self, messages: Iterable[MessageKey], reason: str) -> None:
-        """Put down why these messages are in no pair. It only counts where no other pair uses them."""
-        for key in messages:
-            self.reasons.setdefault(key, reason)
-
-    def mend(self, what: str) -> None:
-        """Put down that a pair was kept, but changed."""
-        self.mended[what] += 1
-
-    def close(self, kept: Iterable[Draft]) -> tuple[int, dict[str, int]]:
-        """How many of the author's messages `kept` uses, and how many were dropped by reason, most first."""
-        used = {key for draft in kept for key in draft.messages}
-        dropped = Counter(self.reasons[key] for key in self.author - used)
-        return len(used), dict(sorted(dropped.items(), key=lambda item: (-item[1], item[0])))
+    id: str
+    is_document: bool
+    date: datetime | None
+    drafts: tuple[Draft, ...]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,7 +16,10 @@ FEW_PAIRS = 50
 
 @dataclass(frozen=True)
 class SplitSummary:
-    """One split. `words` are the author's; dates are ISO 8601, of the oldest and the newest pair that has one."""
+    """One split. `words` are the author's; dates are ISO 8601, of the oldest and the newest pair that has one.
+
+    `origins` says what the pairs were made from, `asked_by` who wrote their prompts; both count pairs.
+    """
 
     pairs: int
     conversations: int
@@ -24,18 +27,36 @@ class SplitSummary:
     first_date: str | None
     last_date: str | None
     origins: dict[str, int]
+    asked_by: dict[str, int]
 
-    @classmethod
-    def of(cls, pairs: Sequence[Pair]) -> SplitSummary:
-        """What is in these pairs."""
-        dates = [pair.date for pair in pairs if pair.date]
-        return cls(
-            pairs=len(pairs),
-            conversations=len({pair.conversation for pair in pairs}),
-            words=sum(count_words(pair.reply) for pair in pairs),
-            first_date=min(dates, default=None),
-            last_date=max(dates, default=None),
-            origins=dict(Counter(pair.origin for pair in pairs)),
+
+class SplitCount:
+    """A SplitSummary in the making: one pair at a time, those of a conversation together."""
+
+    def __init__(self) -> None:
+        self.pairs = self.conversations = self.words = 0
+        self.dates: tuple[str, str] | None = None
+        self.origins: Counter[str] = Counter()
+        self.asked_by: Counter[str] = Counter()
+        self._conversation: str | None = None
+
+    def add(self, pair: Pair) -> None:
+        """Count one more."""
+        self.pairs += 1
+        self.conversations += pair.conversation != self._conversation
+        self._conversation = pair.conversation
+        self.words += count_words(pair.reply)
+        self.origins[pair.origin] += 1
+        self.asked_by[pair.asked_by] += 1
+        if pair.date:
+            oldest, newest = self.dates or (pair.date, pair.date)
+            self.dates = min(oldest, pair.date), max(newest, pair.date)
+
+    def summary(self) -> SplitSummary:
+        """What was added."""
+        first, last = self.dates or (None, None)
+        return SplitSummary(
+            self.pairs, self.conversations, self.words, first, last, dict(self.origins), dict(self.asked_by)
         )
 
 
@@ -43,21 +64,28 @@ class SplitSummary:
 class PairsSummary:
     """Counts of messages unless named otherwise: `author_messages` = `used_messages` + the sum of `dropped`.
 
-    `ignored` counts what was left out of other people's writing; `mended` counts pairs kept but changed.
+    `ignored` counts what was left out of other people's writing; `mended` counts pairs kept but changed; `redacted` counts
+    maskings by type in the pairs as they are. `options` and `inputs` are what the pairs were made with and from.
+    A conversation ends at `gap_seconds` of silence; `gap_histogram` counts the pauses: upper edge in seconds, count.
+    `lengths` counts replies by words (selection.LENGTH_BINS) before and after the selection.
     """
 
     author: str
     aliases: tuple[str, ...]
-    messages_sha256: str
-    seed: int
-    rules: int
+    options: dict[str, Any]
+    inputs: dict[str, Any]
     messages: int
     author_messages: int
     used_messages: int
     dropped: dict[str, int]
     ignored: dict[str, int]
     mended: dict[str, int]
+    redacted: dict[str, int]
     conversations: int
+    gap_seconds: float
+    gap_learned: bool
+    gap_histogram: tuple[tuple[float, int], ...]
+    lengths: dict[str, tuple[int, ...]]
     splits: dict[Split, SplitSummary]
     notes: tuple[str, ...]
 
@@ -74,8 +102,10 @@ class PairsSummary:
     def from_json(cls, row: Mapping[str, Any]) -> PairsSummary:
         """The inverse of `to_json`."""
         fields = {key: value for key, value in row.items() if key != "pairs"}
-        splits = {name: SplitSummary(**row["splits"][name]) for name in SPLITS}
-        return cls(**{**fields, "aliases": tuple(row["aliases"]), "notes": tuple(row["notes"]), "splits": splits})
+        fields["splits"] = {name: SplitSummary(**row["splits"][name]) for name in SPLITS}
+        fields["lengths"] = {when: tuple(counts) for when, counts in row["lengths"].items()}
+        fields["gap_histogram"] = tuple((edge, count) for edge, count in row["gap_histogram"])
+        return cls(**{**fields, "aliases": tuple(row["aliases"]), "notes": tuple(row["notes"])})
 
 
 def notes_on(splits: Mapping[Split, SplitSummary]) -> tuple[str, ...]:

@@ -47,9 +47,10 @@ class Question:
 
 @dataclass(frozen=True)
 class Chat(Question):
-    """Turns that wait for a reply."""
+    """Turns that wait for a reply. `name` is who says the last user turn, where the caller gives it."""
 
     turns: tuple[Turn, ...]
+    name: str | None = None
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,8 @@ def read_chat(row: Mapping[str, Any]) -> Chat:
     options = _options(row, CHAT_FIELDS, known)
     if "max_completion_tokens" in options:
         options["max_tokens"] = options.pop("max_completion_tokens")
-    return Chat(_model(row), options, _stream(row), _turns(row.get("messages")))
+    turns = _turns(row.get("messages"))
+    return Chat(_model(row), options, _stream(row), turns, _name(row["messages"]))
 
 
 def read_text(row: Mapping[str, Any]) -> Text:
@@ -138,6 +140,15 @@ def _turn(message: Any, place: str) -> Turn:
     if message.get("tool_calls") or message.get("function_call"):
         raise _wrong(f"{place}.tool_calls", "tools are not supported: a persona only writes", "unsupported_parameter")
     return {"role": _ROLES[role], "content": _content(message.get("content"), f"{place}.content")}
+
+
+def _name(messages: list[dict[str, Any]]) -> str | None:
+    """OpenAI's optional name of a participant, on the last message with role user."""
+    asked = [number for number, message in enumerate(messages) if message["role"] == "user"]
+    name = messages[asked[-1]].get("name") if asked else None
+    if name is not None and not isinstance(name, str):
+        raise _wrong(f"messages[{asked[-1]}].name", "a string is expected")
+    return name or None
 
 
 def _content(content: Any, place: str) -> str:

@@ -2,6 +2,8 @@
 
 `<persona>` is the clone, `<persona>@memory` the clone with facts from memory, `<persona>@prompted` the base model with the
 prompted baseline, `<base>` the plain base model. Where a persona is called like the base model, the name is the base's.
+
+A persona may have registers: the contacts its author writes to in ways of their own. One can be chosen for each request.
 """
 
 from __future__ import annotations
@@ -11,10 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
+from style_clone import register
 from style_clone.conversation import Turn
 from style_clone.errors import StyleCloneError
 from style_clone.persona import Persona, Sampling
 from style_clone.prompt import Prompt
+from style_clone.register import Registers
 from style_clone.serving.refusal import Refusal
 from style_clone.workspace import SLUG, PersonaFolder, Workspace, file_hash
 
@@ -93,6 +97,7 @@ class Catalogue:
     _hashes: Kept[str] = field(default_factory=Kept)
     _baselines: Kept[Prompt] = field(default_factory=Kept)
     _memories: Kept[Facts] = field(default_factory=Kept)
+    _registers: Kept[Registers] = field(default_factory=Kept)
 
     def ids(self) -> list[str]:
         """Every id that can be asked for at this moment, the base model last."""
@@ -120,23 +125,44 @@ class Catalogue:
             raise _missing(f"{slug} has no memory yet: run style-clone pairs {slug}", "stage_missing")
         return Served(model_id, kind, persona.sampling, persona, folder, self._adapter(folder))
 
-    def messages(self, served: Served, turns: Sequence[Turn]) -> list[Turn]:
-        """The chat messages for `turns`; those for the plain base model are the caller's own. Raises MissingStage."""
+    def registers(self, model_id: str) -> Registers:
+        """The registers that can be chosen for an id; none where its files are damaged, as a question to it will tell."""
+        slug = model_id.partition("@")[0]
+        try:
+            return {} if model_id == self.base.name else self._registers_of(self.workspace.folder(slug))
+        except StyleCloneError:
+            return {}
+
+    def register(self, served: Served, name: str | None) -> str | None:
+        """The label of the register that `name` chooses; None where it chooses none. Raises StorageError."""
+        if name is None or served.folder is None:
+            return None
+        return register.label_of(self._registers_of(served.folder), name)
+
+    def messages(self, served: Served, turns: Sequence[Turn], to: str | None = None) -> list[Turn]:
+        """The chat messages for `turns`, written to the contact with the label `to`, if any.
+
+        Those for the plain base model are the caller's own. Raises MissingStage.
+        """
         if served.persona is None or served.folder is None:
             return list(turns)
         folder = served.folder
+        clone = served.persona.prompt.writing_to(to)
         if served.kind == "prompted":
             prompt = self._baselines.get(
                 folder.root, [folder.baseline, folder.split("train")], lambda: self.baseline_of(folder)
             )
-            return prompt.messages(turns)
+            return prompt.writing_to(to).messages(turns)
         if served.kind == "memory":
             facts = self._memories.get(
                 folder.root, [folder.memory, folder.split("train")], lambda: self.memory_of(folder)
             )
             asked = next((turn["content"] for turn in reversed(turns) if turn["role"] == "user"), "")
-            return served.persona.prompt.messages(turns, facts(asked))
-        return served.persona.prompt.messages(turns)
+            return clone.messages(turns, facts(asked))
+        return clone.messages(turns)
+
+    def _registers_of(self, folder: PersonaFolder) -> Registers:
+        return self._registers.get(folder.root, [folder.adapter / "run.json"], lambda: register.load(folder))
 
     def _ids_of(self, folder: PersonaFolder) -> list[str]:
         clone = not self._no_clone(folder)

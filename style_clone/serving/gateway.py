@@ -11,6 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 from starlette.applications import Starlette
@@ -27,6 +28,8 @@ from style_clone.serving.catalogue import Catalogue, Served, defaults
 from style_clone.serving.refusal import Refusal, failed, unavailable
 
 SERVICE = "style-clone"
+TO_HEADER = "x-style-clone-to"
+"""Of an answer to a message with a name: the label of the register it chose, in percent encoding, or "none"."""
 _LOGGER = logging.getLogger(__name__)
 _HEALTH_SECONDS = 2.0
 Handler = Callable[[Request], Awaitable[Response]]
@@ -61,20 +64,26 @@ class Gateway:
         """Every model id."""
         ids = await asyncio.to_thread(self.catalogue.ids)
         await self.adapters.drop({name.partition("@")[0] for name in ids})
-        return JSONResponse({"object": "list", "data": [_card(name) for name in ids]})
+        cards = await asyncio.to_thread(lambda: [self._card(name) for name in ids])
+        return JSONResponse({"object": "list", "data": cards})
 
     async def show_model(self, request: Request) -> Response:
         """One model id."""
         served = await asyncio.to_thread(self.catalogue.find, request.path_params["model"])
-        return JSONResponse(_card(served.id))
+        return JSONResponse(await asyncio.to_thread(self._card, served.id))
 
     async def chat(self, request: Request) -> Response:
         """A chat completion."""
         question = asking.read_chat(asking.parse(await limits.read_body(request)))
         served = await self._find(question)
         request.state.watch.kind = served.kind
-        messages = await asyncio.to_thread(self.catalogue.messages, served, question.turns)
-        return await self._answer(request, question, served, {"messages": messages})
+        to = await asyncio.to_thread(self.catalogue.register, served, question.name)
+        messages = await asyncio.to_thread(self.catalogue.messages, served, question.turns, to)
+        response = await self._answer(request, question, served, {"messages": messages})
+        if question.name is not None:
+            # A client may send names for reasons of its own: those that choose nothing are no error, but told.
+            response.headers[TO_HEADER] = quote(to) if to else "none"
+        return response
 
     async def complete(self, request: Request) -> Response:
         """A raw text completion."""
@@ -86,6 +95,12 @@ class Gateway:
                 400, f"{served.id} is a prompt, which raw completions do not have: chat with it", param="model"
             )
         return await self._answer(request, question, served, {"prompt": question.prompt})
+
+    def _card(self, name: str) -> dict[str, Any]:
+        """OpenAI's model object, and beside it the registers that the `name` of a message can choose."""
+        card = {"id": name, "object": "model", "created": 0, "owned_by": SERVICE}
+        registers = self.catalogue.registers(name)
+        return {**card, "registers": registers} if registers else card
 
     async def _find(self, question: asking.Question) -> Served:
         return await asyncio.to_thread(self.catalogue.find, question.model)
@@ -159,10 +174,6 @@ def create_app(catalogue: Catalogue, upstream: httpx.AsyncClient, accepts: Accep
 async def _unrouted(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     return Refusal(status, f"{request.method} {request.url.path} is not served here", code="unknown_url").response()
-
-
-def _card(name: str) -> dict[str, Any]:
-    return {"id": name, "object": "model", "created": 0, "owned_by": SERVICE}
 
 
 def _place(error: BaseException) -> str:

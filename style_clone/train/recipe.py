@@ -39,6 +39,8 @@ class Recipe:
     """Longest example; older turns are dropped to fit."""
     seed: int = 0
     """Of the order of pairs, dropout and LoRA's start."""
+    registers: bool = True
+    """Whether half of the conversations with a frequent contact name the contact in the prompt."""
 
     def __post_init__(self) -> None:
         """Raises UsageError for values that contradict each other or make no sense."""
@@ -59,12 +61,20 @@ class Recipe:
     def with_overrides(self, overrides: Mapping[str, str]) -> Recipe:
         """This recipe with some values replaced by text from the command line. Raises UsageError."""
         kinds = {field.name: type(getattr(self, field.name)) for field in fields(self)}
-        values: dict[str, int | float] = {}
+        values: dict[str, int | float] = {}  # a truth value is an int
         for key, text in overrides.items():
             if key not in kinds:
                 raise UsageError(f"--set {key}: there is no such setting", mend=f"Settings: {', '.join(kinds)}.")
             try:
-                values[key] = kinds[key](text)
+                values[key] = _truth(text) if kinds[key] is bool else kinds[key](text)
             except ValueError as error:
-                raise UsageError(f"--set {key}={text}: expected a {kinds[key].__name__}") from error
+                kind = "true or false" if kinds[key] is bool else f"a {kinds[key].__name__}"
+                raise UsageError(f"--set {key}={text}: expected {kind}") from error
         return replace(self, **values)  # type: ignore[arg-type]
+
+
+def _truth(text: str) -> bool:
+    """Raises ValueError for anything but true and false, in any case."""
+    if text.casefold() not in ("true", "false"):
+        raise ValueError(text)
+    return text.casefold() == "true"

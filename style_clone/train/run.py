@@ -13,11 +13,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from style_clone.conversation import read_pairs
+from style_clone.conversation import Pair, read_pairs
 from style_clone.errors import MissingStage, TrainingError
 from style_clone.models import BaseModel, load_model, load_tokenizer
 from style_clone.persona import Persona
 from style_clone.progress import Event, Report, silent
+from style_clone.register import lines_of, registers_of
 from style_clone.train import artifact
 from style_clone.train.recipe import Recipe
 from style_clone.train.tokens import Tokenised, Tokeniser
@@ -43,7 +44,11 @@ def train(
     with only_run(folder):
         report(Event("train", "reading pairs and base model"))
         tokenizer = load_tokenizer(base)
-        data = _tokenise(folder, Tokeniser(tokenizer, Persona.load(folder).prompt, recipe.max_tokens))
+        pairs = _read_pairs(folder)
+        registers = registers_of(pairs["train"]) if recipe.registers else {}
+        lines = lines_of([pair for split in pairs.values() for pair in split], registers)
+        tokenise = Tokeniser(tokenizer, Persona.load(folder).prompt, recipe.max_tokens, lines)
+        data = {split: tokenise(of_split) for split, of_split in pairs.items()}
         identity = _identity(folder, base, recipe)
         checkpoints = _checkpoints(folder, identity, resume=resume)
         model = attach_lora(base, recipe)
@@ -59,7 +64,7 @@ def train(
                 report,
                 resume=resume,
             )
-        run = {**identity, **_describe(data["train"], recipe, asdict(outcome))}
+        run = {**identity, "registers": registers, **_describe(data["train"], recipe, asdict(outcome))}
         artifact.save(model, folder, run)
         # Read again: aliases or consent may have changed in the meantime.
         trained = Persona.load(folder).with_base(base.name, base.source, base.revision, base.sha256)
@@ -84,17 +89,17 @@ def only_run(folder: PersonaFolder) -> Iterator[None]:
         yield
 
 
-def _tokenise(folder: PersonaFolder, tokenise: Tokeniser) -> dict[str, Tokenised]:
+def _read_pairs(folder: PersonaFolder) -> dict[str, list[Pair]]:
     if not folder.split("train").exists():
         raise MissingStage(f"{folder.slug} has no pairs yet", mend=f"Make them: style-clone pairs {folder.slug}")
-    data = {split: tokenise(read_pairs(folder.split(split))) for split in ("train", "dev")}
-    for split, tokenised in data.items():
-        if not tokenised.examples:
+    pairs = {split: read_pairs(folder.split(split)) for split in ("train", "dev")}
+    for split, of_split in pairs.items():
+        if not of_split:
             raise TrainingError(
                 f"{folder.slug} has no {split} pairs: conversations and documents stay whole, and there are too few of them",
                 mend=f"Add more writing, from other days or chats, then: style-clone pairs {folder.slug}",
             )
-    return data
+    return pairs
 
 
 def _identity(folder: PersonaFolder, base: BaseModel, recipe: Recipe) -> dict[str, Any]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
-from style_clone.conversation import Pair, Turn
+from style_clone.conversation import Pair
 from style_clone.prompt import Prompt, prompt_ids, reply_ids
 
 
@@ -56,12 +57,18 @@ class Tokenised:
 
 
 class Tokeniser:
-    """Makes examples of at most `max_tokens` from pairs in the order of their conversations."""
+    """Makes examples of at most `max_tokens` from pairs in the order of their conversations.
 
-    def __init__(self, tokenizer: Any, prompt: Prompt, max_tokens: int) -> None:
+    `lines` are the conversations whose prompt says whom it is written to, and the label that it gives them.
+    """
+
+    def __init__(
+        self, tokenizer: Any, prompt: Prompt, max_tokens: int, lines: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self.tokenizer = tokenizer
         self.prompt = prompt
         self.max_tokens = max_tokens
+        self.lines = lines
 
     def __call__(self, pairs: Iterable[Pair]) -> Tokenised:
         """Tokenise; nothing is dropped silently: the result counts what did not fit."""
@@ -72,7 +79,7 @@ class Tokeniser:
             reply = reply_ids(self.tokenizer, pair.reply)
             continues = pair.conversation == conversation and self._extend(examples[-1], pair, skipped, reply, index)
             if not continues:
-                skipped, prompt_tokens = self._fit(pair.context, len(reply), is_first=pair.conversation != conversation)
+                skipped, prompt_tokens = self._fit(pair, len(reply), is_first=pair.conversation != conversation)
                 conversation = pair.conversation
                 cut_replies += len(prompt_tokens) + len(reply) > self.max_tokens
                 # A cut reply loses its end of turn too, so the model does not learn to stop in the middle.
@@ -84,14 +91,14 @@ class Tokeniser:
     def _extend(self, example: Example, pair: Pair, skipped: int, reply: list[int], index: int) -> bool:
         if skipped >= len(pair.context):  # the pairs' own context has moved on past what the example began with
             return False
-        prompt_tokens = self._prompt_ids(pair.context[skipped:])
+        prompt_tokens = self._prompt_ids(pair, skipped)
         fits = len(prompt_tokens) + len(reply) <= self.max_tokens
         if fits and prompt_tokens[: len(example.ids)] == example.ids:
             example.add(prompt_tokens, reply, index)
             return True
         return False
 
-    def _fit(self, context: tuple[Turn, ...], num_reply: int, *, is_first: bool) -> tuple[int, list[int]]:
+    def _fit(self, pair: Pair, num_reply: int, *, is_first: bool) -> tuple[int, list[int]]:
         """How many of the oldest turns to skip, and the prompt's ids after that.
 
         A conversation that overflowed goes on with half of the room as context, so that the next replies can be
@@ -100,12 +107,13 @@ class Tokeniser:
         room = self.max_tokens - num_reply
         if not is_first:
             room = min(room, self.max_tokens // 2)
-        for start in (turn for turn in range(len(context)) if context[turn]["role"] == "user"):
-            ids = self._prompt_ids(context[start:])
+        for start in (index for index, turn in enumerate(pair.context) if turn["role"] == "user"):
+            ids = self._prompt_ids(pair, start)
             if len(ids) <= room:
                 return start, ids
         # One turn longer than the window keeps its end, which is what is being answered.
         return start, ids[-max(room, self.max_tokens // 2) :]
 
-    def _prompt_ids(self, context: tuple[Turn, ...]) -> list[int]:
-        return prompt_ids(self.tokenizer, self.prompt.messages(context))
+    def _prompt_ids(self, pair: Pair, skipped: int) -> list[int]:
+        prompt = self.prompt.writing_to(self.lines.get(pair.conversation))
+        return prompt_ids(self.tokenizer, prompt.messages(pair.context[skipped:]))

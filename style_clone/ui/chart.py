@@ -1,4 +1,4 @@
-"""A line chart as inline SVG: nothing to load, redrawn without a flicker, coloured by the page's own style."""
+"""Line and bar charts as inline SVG: nothing to load, redrawn without a flicker, coloured by the page's own style."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from html import escape
 Point = tuple[float, float]
 WIDE, NARROW = (960, 280), (400, 240)
 """Pixels, width and height: the same picture drawn for a desk and for a phone, of which the page's style shows one."""
+SHORT = (960, 220)
+"""The same for bars, which need less height."""
+_LABEL_PIXELS = 62
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 14, 12, 34
 
 
@@ -46,6 +49,27 @@ def line_chart(curves: Mapping[str, Sequence[Point]], *, x_name: str, y_name: st
     return f'<figure class="sc-chart"><figcaption>{_legend(curves)}</figcaption>{"".join(pictures)}</figure>'
 
 
+def bar_chart(groups: Mapping[str, Sequence[float]], labels: Sequence[str], *, x_name: str, y_name: str) -> str:
+    """Bars side by side, one for each group at each label, all from nothing up. Empty where every bar is.
+
+    Each group has as many values as there are labels; where labels would touch, only some are written.
+    """
+    highest = max((value for values in groups.values() for value in values), default=0)
+    if highest <= 0:
+        return ""
+    told = escape(_told(groups, labels, y_name))
+    pictures = [
+        f'<svg class="{name}" viewBox="0 0 {size[0]} {size[1]}" role="img" aria-label="{told}">'
+        f"{_bars(groups, labels, _Frame((0, len(labels)), (0, 1.08 * highest), *size), x_name)}</svg>"
+        for name, size in (("sc-wide", SHORT), ("sc-narrow", NARROW))
+    ]
+    legend = "".join(
+        f'<span class="sc-key-{number}">{escape(name)} <b>{sum(values):,.0f}</b></span>'
+        for number, (name, values) in enumerate(groups.items())
+    )
+    return f'<figure class="sc-chart"><figcaption>{legend}</figcaption>{"".join(pictures)}</figure>'
+
+
 def ticks(low: float, high: float, count: int = 4) -> list[float]:
     """Round numbers (1, 2 or 5 times a power of ten apart) between `low` and `high`, about `count` of them."""
     raw = (high - low) / count
@@ -75,13 +99,43 @@ def _curve(number: int, curve: Sequence[Point], frame: _Frame) -> str:
     return f'<g class="sc-curve-{number}"><polyline points="{path}"/>{dots}</g>'
 
 
-def _grid(frame: _Frame) -> str:
-    right, below = frame.width - _RIGHT, frame.height - 4
+def _bars(groups: Mapping[str, Sequence[float]], labels: Sequence[str], frame: _Frame, x_name: str) -> str:
+    drawn = "".join(
+        f'<g class="sc-curve-{number}">{_bar_row(values, frame, number, len(groups))}</g>'
+        for number, values in enumerate(groups.values())
+    )
+    named = []
+    every = math.ceil(len(labels) * _LABEL_PIXELS / (frame.width - _LEFT - _RIGHT))
+    for place in range(0, len(labels), every):
+        x = frame.across(place + 0.5)
+        named.append(f'<text x="{x:.1f}" y="{frame.height - 18}" text-anchor="middle">{escape(labels[place])}</text>')
+    end = f'<text x="{frame.width - _RIGHT}" y="{frame.height - 2}" text-anchor="end">{escape(x_name)}</text>'
+    return f'<g class="sc-grid">{"".join([*_levels(frame, "{:,.0f}"), *named])}</g>{drawn}{end}'
+
+
+def _bar_row(values: Sequence[float], frame: _Frame, number: int, groups: int) -> str:
+    width = (frame.across(0.8) - frame.across(0)) / groups
+    bars = []
+    for place, value in enumerate(values):
+        left, top = frame.across(place + 0.1) + number * width, frame.down(value)
+        size = f'width="{width:.1f}" height="{frame.down(0) - top:.1f}"'
+        bars.append(f'<rect x="{left:.1f}" y="{top:.1f}" {size}/>')
+    return "".join(bars)
+
+
+def _levels(frame: _Frame, form: str = "{:.3g}") -> list[str]:
+    """Level lines, each with its value."""
     lines = []
     for value in ticks(*frame.y):
         y = frame.down(value)
-        lines.append(f'<line x1="{_LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        lines.append(f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{value:.3g}</text>')
+        lines.append(f'<line x1="{_LEFT}" x2="{frame.width - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        lines.append(f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{form.format(value)}</text>')
+    return lines
+
+
+def _grid(frame: _Frame) -> str:
+    right, below = frame.width - _RIGHT, frame.height - 4
+    lines = _levels(frame)
     # The last tick would run into the axis' name, which stands there.
     for value in ticks(*frame.x, count=5):
         if (x := frame.across(value)) < right - 70:
@@ -100,3 +154,11 @@ def _legend(curves: Mapping[str, Sequence[Point]]) -> str:
 def _spoken(curves: Mapping[str, Sequence[Point]], y_name: str) -> str:
     told = [f"{name} from {curve[0][1]:.2f} to {curve[-1][1]:.2f}" for name, curve in curves.items() if curve]
     return f"{y_name}: {', '.join(told)}"
+
+
+def _told(groups: Mapping[str, Sequence[float]], labels: Sequence[str], y_name: str) -> str:
+    told = [
+        f"{name}: {', '.join(f'{label} {value:,.0f}' for label, value in zip(labels, values, strict=True))}"
+        for name, values in groups.items()
+    ]
+    return f"{y_name}. {'; '.join(told)}"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 from style_clone.conversation import Turn
 from style_clone.errors import MissingStage, ServingError, StyleCloneError
+from style_clone.register import Registers, from_json
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -55,20 +56,29 @@ def base_url(address: Address) -> str:
     return root if root.endswith("/v1") else f"{root}/v1"
 
 
-async def list_models(client: AsyncOpenAI) -> list[str]:
-    """The endpoint's model ids."""
-    return [model.id async for model in client.models.list()]
+async def list_models(client: AsyncOpenAI) -> dict[str, Registers]:
+    """The endpoint's model ids, each with the registers that can be chosen for it."""
+    return {
+        model.id: from_json((model.model_extra or {}).get("registers")) or {} async for model in client.models.list()
+    }
 
 
-def personas(models: Sequence[str]) -> list[str]:
+def personas(models: Iterable[str]) -> list[str]:
     """The personas among model ids that have a clone to talk to: those with a prompted baseline beside them."""
     known = set(models)
     return sorted(model for model in known if "@" not in model and model + PROMPTED in known)
 
 
-async def stream_reply(client: AsyncOpenAI, model: str, turns: Sequence[Turn]) -> AsyncIterator[str]:
-    """The reply's text, piece by piece. Prompt, stop tokens and sampling are the endpoint's own."""
+async def stream_reply(
+    client: AsyncOpenAI, model: str, turns: Sequence[Turn], to: str | None = None
+) -> AsyncIterator[str]:
+    """The reply's text, piece by piece. Prompt, stop tokens and sampling are the endpoint's own.
+
+    The last turn is the user's; `to` is who says it, where that is a contact with a register.
+    """
     messages: list[Any] = [dict(turn) for turn in turns]
+    if to:
+        messages[-1]["name"] = to
     stream = await client.chat.completions.create(model=model, messages=messages, stream=True)
     async with stream:
         async for chunk in stream:

@@ -1,4 +1,4 @@
-"""Small pieces of HTML. Everything that comes from files or models is escaped here, and nowhere else."""
+"""Small pieces of HTML. Everything that comes from files or models is escaped here, and in pair_markup beside it."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ def card(title: str, figures: Sequence[tuple[str, str]], notes: Sequence[str] = 
     cells = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in figures)
     below = "".join(f"<p>{escape(note)}</p>" for note in notes if note)
     return f'<section class="sc-card"><h3>{escape(title)}</h3><dl>{cells}</dl>{below}</section>'
+
+
+def folded(title: str, inside: str) -> str:
+    """HTML under a title that opens it; nothing where there is nothing inside."""
+    return f'<details class="sc-more"><summary>{escape(title)}</summary>{inside}</details>' if inside else ""
 
 
 def notice(text: str, mend: str = "", *, kind: str = "info") -> str:

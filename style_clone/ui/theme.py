@@ -156,16 +156,106 @@ CSS = """
 .sc-chatbot .bot-row:has(+ .user-row), .sc-chatbot .user-row:has(+ .bot-row) { margin-bottom: 16px !important; }
 .sc-chatbot .message { overflow-wrap: anywhere; }
 .sc-chatbot .message-content { white-space: pre-wrap; }
+.sc-card + .sc-scroll, .sc-scroll + .sc-more, .sc-more + .sc-more { margin-top: 12px; }
+.sc-more { border: 1px solid var(--border-color-primary); border-radius: 12px; background: var(--block-background-fill);
+  padding: 0 16px; color: var(--body-text-color); }
+.sc-more > summary { padding: 12px 0; cursor: pointer; font-weight: 600; font-size: 0.95rem; }
+.sc-more > summary:focus-visible { outline: 2px solid var(--primary-600); outline-offset: 2px; border-radius: 6px; }
+.sc-more[open] { padding-bottom: 16px; }
+.sc-more .sc-scroll + .sc-scroll, .sc-more .sc-notice + .sc-chart { margin-top: 12px; }
+.sc-more .sc-table tbody td:first-child { white-space: normal; max-width: none; }
+.sc-chart rect { fill: var(--neutral-400); }
+.sc-chart .sc-curve-1 rect { fill: var(--primary-600); }
+.sc-pending, .sc-filters, .sc-pager, .sc-acts { align-items: center; }
+.sc-pending:not(:has(#pairs-bar .sc-notice, #pairs-bar .sc-progress)) { display: none; }
+.sc-filters #pairs-changed { padding-top: 46px; }
+.sc-unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+.sc-told { margin: 0; text-align: center; color: var(--body-text-color-subdued); font-variant-numeric: tabular-nums; }
+
+.sc-table.sc-pairs { display: table; padding: 0; border: 1px solid var(--border-color-primary); border-radius: 12px;
+  border-collapse: separate; border-spacing: 0; background: var(--block-background-fill); table-layout: fixed; }
+.sc-pairs th:nth-child(1) { width: 23%; }
+.sc-pairs th:nth-child(2) { width: 30%; }
+.sc-pairs th:nth-child(4) { width: 108px; }
+.sc-pairs th:nth-child(7) { width: 106px; }
+.sc-table.sc-pairs th { white-space: normal; vertical-align: bottom; padding: 10px; }
+.sc-table.sc-pairs td { white-space: normal; padding: 10px; vertical-align: top; overflow-wrap: anywhere; max-width: none;
+  font-weight: 400; font-size: 0.88rem; }
+.sc-table.sc-pairs td:nth-child(4) { white-space: nowrap; }
+.sc-pairs tbody tr { position: relative; }
+.sc-pairs tbody tr:hover { background: var(--background-fill-secondary); }
+.sc-pairs .sc-open { display: block; width: 100%; text-align: left; font: inherit; color: var(--body-text-color-subdued);
+  background: none; border: 0; padding: 0; cursor: pointer; }
+.sc-pairs .sc-open::after { content: ""; position: absolute; inset: 0; }
+.sc-pairs .sc-open:focus-visible { outline: none; }
+.sc-pairs .sc-open:focus-visible::after { outline: 2px solid var(--primary-600); outline-offset: -2px; border-radius: 8px; }
+.sc-pairs .sc-act { position: relative; font: inherit; font-size: 0.84rem; padding: 5px 10px; border-radius: 8px;
+  border: 1px solid var(--button-secondary-border-color); background: var(--button-secondary-background-fill);
+  color: var(--body-text-color); cursor: pointer; white-space: nowrap; }
+.sc-pairs .sc-act:hover { background: var(--button-secondary-background-fill-hover); }
+.sc-bubbles { display: flex; flex-direction: column; align-items: flex-start; gap: 3px; }
+.sc-bubbles span { background: var(--neutral-100); border-radius: 9px; padding: 3px 9px; color: var(--body-text-color); }
+.dark .sc-bubbles span { background: var(--neutral-800); }
+.sc-bubbles small { color: var(--body-text-color-subdued); padding: 0 9px; }
+.sc-gone .sc-bubbles span { text-decoration: line-through; opacity: 0.75; }
+.sc-state { display: inline-block; margin-top: 6px; font-size: 0.74rem; font-weight: 600; border-radius: 5px;
+  padding: 1px 7px; background: var(--primary-100); color: var(--primary-900); }
+.dark .sc-state { background: var(--primary-900); color: var(--primary-100); }
+
+.sc-pair { border: 1px solid var(--border-color-primary); border-radius: 12px; padding: 16px 20px;
+  background: var(--block-background-fill); }
+.sc-notice + .sc-pair { margin-top: 12px; }
+.sc-pair h3 { margin: 0 0 12px; font-size: 1.02rem; font-weight: 650; color: var(--body-text-color); }
+.sc-pair h3:focus-visible { outline: 2px solid var(--primary-600); outline-offset: 4px; border-radius: 4px; }
+.sc-pair dl { display: flex; flex-wrap: wrap; gap: 8px 26px; margin: 0; }
+.sc-pair dt { color: var(--body-text-color-subdued); font-size: 0.8rem; }
+.sc-pair dd { margin: 1px 0 0; font-size: 0.92rem; font-weight: 500; color: var(--body-text-color); overflow-wrap: anywhere; }
+.sc-legend { margin: 14px 0 10px; font-size: 0.9rem; color: var(--body-text-color-subdued); }
+.sc-legend mark { background: #bbf7d0; color: #14532d; border-radius: 4px; padding: 1px 6px; font-weight: 600; }
+.sc-turns { display: flex; flex-direction: column; gap: 8px; }
+.sc-turn { max-width: 84%; align-self: flex-start; border-radius: 12px; padding: 8px 13px; overflow-wrap: anywhere;
+  background: var(--neutral-100); border: 1px solid transparent; }
+.dark .sc-turn { background: var(--neutral-800); }
+.sc-mine { align-self: flex-end; }
+.sc-turn b { font-size: 0.8rem; font-weight: 600; color: var(--body-text-color); }
+.sc-turn small { margin-left: 8px; font-size: 0.76rem; color: var(--body-text-color-subdued); }
+.sc-turn p { margin: 3px 0 0; line-height: 1.45; color: var(--body-text-color-subdued); }
+.sc-loss { background: #dcfce7; border-color: #86efac; }
+.dark .sc-loss { background: #14432a; border-color: #2f855a; }
+.sc-loss :is(b, p) { color: #14532d; }
+.dark .sc-loss :is(b, p) { color: #dcfce7; }
+.sc-loss small { color: #166534; }
+.dark .sc-loss small { color: #a7f3d0; }
+.sc-pair .sc-more { margin-top: 12px; }
+.sc-turns .sc-more { margin-top: 0; }
+.sc-original { white-space: pre-wrap; margin: 0; overflow-wrap: anywhere; }
 .gradio-container button.sc-go { width: auto !important; align-self: flex-start; min-width: 220px; flex-grow: 0; }
 .sc-ask { align-items: stretch; }
 /* Gradio puts its own prefix before these selectors; naming its container here would match nothing. */
 @media (max-width: 640px) {
   main { padding: 0 0 12px !important; }
-  .tab-container button { padding: 10px 10px !important; font-size: 0.94rem !important; }
+  .tab-container button { padding: 10px 6px !important; font-size: 0.9rem !important; }
   button.sc-go { min-width: 130px !important; flex-grow: 1 !important; align-self: stretch !important; }
   .sc-chatbot { height: 31vh !important; min-height: 200px; }
   .sc-card, .sc-progress { padding: 14px 16px; }
   .sc-table th { white-space: normal; }
+  .sc-table.sc-pairs, .sc-pairs tbody { display: block; }
+  .sc-pairs tbody tr { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: center; }
+  .sc-pairs thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+  .sc-pairs tbody tr { padding: 12px 14px; border-bottom: 1px solid var(--border-color-primary) !important; }
+  .sc-pairs tbody tr:last-child { border-bottom: 0 !important; }
+  .sc-table.sc-pairs td { padding: 0; border: 0 !important; flex: 0 0 auto; max-width: 100%; font-size: 0.82rem;
+    color: var(--body-text-color-subdued); }
+  .sc-table.sc-pairs td:first-child { flex-basis: 100%; font-size: 0.9rem; }
+  .sc-table.sc-pairs td:nth-child(2) { flex-basis: 100%; font-size: 0.9rem; }
+  .sc-table.sc-pairs td:last-child { margin-left: auto; }
+  .sc-table.sc-pairs td:empty { display: none; }
+  #pairs-overview .sc-table td:first-child { white-space: normal; min-width: 128px; }
+  .sc-filters #pairs-changed { padding-top: 10px; }
+  .sc-pair { padding: 14px 16px; }
+  .sc-pending { flex-direction: column; align-items: stretch; }
+  .sc-pending #pairs-bar { flex: 0 0 auto; width: 100%; }
+  .sc-turn { max-width: 94%; }
   .sc-wide { display: none !important; }
   .sc-narrow { display: block !important; }
 }

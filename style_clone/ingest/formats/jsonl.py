@@ -24,7 +24,8 @@ Row = dict[str, Any]
 
 
 class JsonLines:
-    """Objects with `author` and `text`, and optionally date, thread_id, in_reply_to, id, recipient, title, kind."""
+    """Objects with `author` and `text`, and optionally date, thread_id, in_reply_to, id, recipient, title or subject,
+    kind, channel, and what the message quotes: quoted, quoted_parent or quoted_tail."""
 
     name = "jsonl"
     anonymous = False
@@ -77,8 +78,17 @@ class _File:
             kind=kind,
             in_reply_to=self._word(row, "in_reply_to", number),
             recipient=self._word(row, "recipient", number),
-            title=self._word(row, "title", number),
+            title=self._word(row, "title", number) or self._word(row, "subject", number),
+            quoted=self._quoted(row, number),
         )
+
+    def _quoted(self, row: Row, number: int) -> str | None:
+        """What the row says it quotes, as it stands there: what of it is another person's words is not for here."""
+        parent = row.get("quoted_parent")
+        if parent is not None and not isinstance(parent, dict):
+            _reject(self.source, number, f"the field 'quoted_parent' is {_type(parent)}, not an object with 'text'")
+        found = (self._word(row, "quoted", number), self._word(parent or {}, "text", number))
+        return next((words for words in (*found, self._word(row, "quoted_tail", number)) if words), None)
 
     def _number(self, thread: str, row: Row, author: str, text: str) -> str:
         numbering = self.numbering.setdefault(thread, Numbering(thread))
@@ -125,11 +135,12 @@ def _parse(source: Source, number: int, line: str) -> Row:
 
 
 def _kind(row: Row) -> Kind:
-    """The kind the row says; a row with a title that is addressed to nobody is a document."""
+    """The kind the row says; a row with a title that is addressed to nobody is a document. One with a subject is mail."""
     said = row.get("kind")
     if said in KINDS:
         return cast(Kind, said)
-    if said is None and row.get("title") and not row.get("recipient") and not row.get("in_reply_to"):
+    addressed = row.get("recipient") or row.get("in_reply_to") or row.get("subject")
+    if said is None and row.get("title") and not addressed:
         return "document"
     return "message"
 

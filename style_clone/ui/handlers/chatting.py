@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from style_clone.conversation import Turn
 from style_clone.errors import StyleCloneError
+from style_clone.register import Registers
 from style_clone.ui.client import Address, connect, list_models, personas, stream_reply
 
 WAITING = "…"
@@ -55,14 +56,17 @@ class _Piece:
 
 
 async def converse(
-    address: Address, models: Sequence[str], text: str, sides: Sequence[Side]
+    address: Address, models: Sequence[str], text: str, sides: Sequence[Side], to: str | None = None
 ) -> AsyncIterator[list[Side]]:
-    """The sides as they grow, until every model has finished; an error of one does not stop the others."""
+    """The sides as they grow, until every model has finished; an error of one does not stop the others.
+
+    `to` is the contact the models write to, where one of the persona's registers is chosen.
+    """
     now = [side.asked(text) for side in sides]
     yield list(now)
     pieces: asyncio.Queue[_Piece] = asyncio.Queue()
     readers = [
-        asyncio.create_task(_read(address, model, side.history(), number, pieces))
+        asyncio.create_task(_read(address, model, side.history(), to, number, pieces))
         for number, (model, side) in enumerate(zip(models, now, strict=True))
     ]
     waiting = len(readers)
@@ -90,10 +94,11 @@ def bubbles(side: Side) -> list[Turn]:
     return shown
 
 
-async def find_personas(address: Address) -> list[str]:
-    """The clones the endpoint serves at this moment. Raises ServingError."""
+async def find_personas(address: Address) -> dict[str, Registers]:
+    """The clones the endpoint serves at this moment, each with its registers. Raises ServingError."""
     async with connect(address) as client:
-        return personas(await list_models(client))
+        models = await list_models(client)
+    return {slug: models[slug] for slug in personas(models)}
 
 
 async def _batch(pieces: asyncio.Queue[_Piece]) -> list[_Piece]:
@@ -112,11 +117,13 @@ def _grown(side: Side, piece: _Piece) -> Side:
     return replace(settled, problem="It had nothing to say to that.") if silent else settled
 
 
-async def _read(address: Address, model: str, history: list[Turn], side: int, pieces: asyncio.Queue[_Piece]) -> None:
+async def _read(
+    address: Address, model: str, history: list[Turn], to: str | None, side: int, pieces: asyncio.Queue[_Piece]
+) -> None:
     problem = "The reply broke off. Ask again."
     try:
         async with connect(address) as client:
-            async for text in stream_reply(client, model, history):
+            async for text in stream_reply(client, model, history, to):
                 pieces.put_nowait(_Piece(side, text))
         problem = ""
     except StyleCloneError as error:

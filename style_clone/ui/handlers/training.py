@@ -1,4 +1,4 @@
-"""The second step: start a training job, tell how it goes, and say what came out of it."""
+"""The third step: start a training job, tell how it goes, and say what came out of it."""
 
 from __future__ import annotations
 
@@ -40,9 +40,11 @@ def facts(workspace: Workspace, slug: str | None) -> str:
     if not slug:
         return notice("There is nothing to train on yet.", "Read your writing in step 1.")
     try:
-        summary = load_summary(workspace.existing(slug))
+        folder = workspace.existing(slug)
+        summary = load_summary(folder)
     except MissingStage as error:
         return notice(error.problem, "Read your writing in step 1.")
+    stale = notice("The pairs are not up to date.", "Apply your changes in step 2.") if _is_stale(folder) else ""
     train = summary.splits["train"]
     figures = [
         ("Pairs to train on", f"{train.pairs:,}"),
@@ -50,15 +52,19 @@ def facts(workspace: Workspace, slug: str | None) -> str:
         ("Tokens, about", f"{round(1.35 * train.words, -2):,.0f}"),
         ("Held back to check", f"{summary.pairs - train.pairs:,}"),
     ]
-    return card(f"{slug}: {summary.author}", figures, [advice(summary.pairs)])
+    return card(f"{slug}: {summary.author}", figures, [advice(summary.pairs)]) + stale
 
 
 def begin(workspace: Workspace, slug: str | None, base: str) -> View:
-    """Start training, which ends with the quick evaluation. Raises UsageError, JobError."""
+    """Start training, which ends with the quick evaluation. Raises UsageError, MissingStage for stale pairs, JobError."""
     if not slug:
         raise UsageError("there is no persona to train", mend="Read your writing in step 1.")
     named = ["--base", base.strip()] if base.strip() else []
     folder = workspace.existing(slug)
+    if _is_stale(folder):
+        raise MissingStage(
+            "the pairs are not up to date with your changes and your writing", mend="Apply your changes in step 2."
+        )
     jobs.start(workspace, folder, ["train", slug, *named])
     return look(workspace, slug)
 
@@ -128,6 +134,13 @@ def verdict(scorecard: dict[str, Any]) -> str:
     return told + table(("Replies never seen in training", "Bits per byte"), rows, numbers=(1,))
 
 
+def _is_stale(folder: PersonaFolder) -> bool:
+    """Whether there are pairs, but made from something else than there is now."""
+    from style_clone.pairs.run import SUMMARY, is_fresh
+
+    return (folder.pairs / SUMMARY).exists() and not is_fresh(folder)
+
+
 def _bar(events: Sequence[Event]) -> str:
     if not events:
         return progress_bar(None, "Starting")
@@ -162,7 +175,7 @@ def _spell(name: str, value: float) -> str:
 
 def _ended(job: jobs.Job, state: jobs.State) -> str:
     if state == "done":
-        return notice("The clone is ready.", "Talk to it in step 3.", kind="good")
+        return notice("The clone is ready.", "Talk to it in step 4.", kind="good")
     if state == "cancelled":
         return notice("Training was cancelled.", "Nothing that was there before has changed.")
     try:

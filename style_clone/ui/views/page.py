@@ -1,4 +1,4 @@
-"""The page: a title, three steps as tabs, and what binds them together."""
+"""The page: a title, four steps as tabs, and what binds them together."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from style_clone.ui.theme import FONT, FONT_MONO, VARIABLES
 from style_clone.ui.views.chatting import chat_tab
 from style_clone.ui.views.chatting import refreshed as chat_refreshed
 from style_clone.ui.views.desk import Desk, listen
+from style_clone.ui.views.pairs import pairs_tab
+from style_clone.ui.views.pairs import refreshed as pairs_refreshed
 from style_clone.ui.views.training import refreshed as train_refreshed
 from style_clone.ui.views.training import train_tab
 from style_clone.ui.views.writing import writing_tab
@@ -28,19 +30,27 @@ def build_page(desk: Desk) -> gr.Blocks:
         current = gr.State(None)
         with gr.Tabs() as tabs:
             writing = writing_tab(desk, current)
+            pairs = pairs_tab(desk, current)
             training = train_tab(desk, current)
             chat = chat_tab(desk, current)
 
-    async def refresh_chat(slug: str | None) -> tuple[Any, Any]:
+    async def refresh_chat(slug: str | None) -> tuple[Any, Any, Any]:
         return await chat_refreshed(desk, slug)
 
     with page:
+        pairs_inputs = [current, *pairs.board.form]
+        # Not when the page is loaded: another tab is shown then, and the list would be made twice.
+        listen(pairs.tab.select, lambda *seen: pairs_refreshed(pairs.painter, *seen), pairs_inputs, pairs.board.all)
         train_outputs = [training.persona, *training.shown]
         for event in (page.load, training.tab.select):
             listen(event, lambda slug: train_refreshed(desk, slug), current, train_outputs)
         for event in (page.load, chat.tab.select):
-            listen(event, refresh_chat, current, [chat.persona, chat.status])
-        for button, tab in ((writing.train_next, "train"), (training.chat_next, "chat")):
+            listen(event, refresh_chat, current, [chat.persona, chat.registers, chat.status])
+        for button, tab in (
+            (writing.pairs_next, "pairs"),
+            (pairs.board.train_next, "train"),
+            (training.chat_next, "chat"),
+        ):
             listen(button.click, lambda tab=tab: gr.Tabs(selected=tab), None, tabs)
     return page
 

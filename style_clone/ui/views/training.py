@@ -1,4 +1,4 @@
-"""The second tab: what there is to train on, a button, and how it goes."""
+"""The third tab: what there is to train on, a button, and how it goes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class TrainTab:
 
 def train_tab(desk: Desk, current: gr.State) -> TrainTab:
     """Build the tab and wire it; `current` is told the persona that is chosen."""
-    with gr.Tab("2  Train", id="train") as tab:
+    with gr.Tab("3  Train", id="train") as tab:
         with gr.Row():
             persona = gr.Dropdown([], label="Persona", info="Whose writing to train on", elem_id="train-persona")
             base = gr.Textbox(

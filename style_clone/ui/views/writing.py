@@ -27,7 +27,7 @@ class WritingTab:
     """The components that other tabs and the page's loading need."""
 
     tab: gr.Tab
-    train_next: gr.Button
+    pairs_next: gr.Button
 
 
 def writing_tab(desk: Desk, current: gr.State) -> WritingTab:
@@ -57,7 +57,7 @@ def writing_tab(desk: Desk, current: gr.State) -> WritingTab:
         consent = gr.Checkbox(label=CONSENT, elem_id="writing-consent")
         read = gr.Button("Read my writing", variant="primary", elem_id="writing-read", elem_classes="sc-go")
         result = gr.HTML(elem_id="writing-result")
-        train_next = gr.Button("Go on to training", visible=False, elem_id="writing-next", elem_classes="sc-go")
+        pairs_next = gr.Button("Look at the pairs", visible=False, elem_id="writing-next", elem_classes="sc-go")
 
     def read_form(
         paths: Sequence[str] | None, names: Sequence[str] | None, name: str, agreed: bool
@@ -72,8 +72,8 @@ def writing_tab(desk: Desk, current: gr.State) -> WritingTab:
             yield [failure(error), gr.skip(), gr.Button(visible=False), gr.skip()]
 
     listen(files.change, _previewed, [files, me], [found, me])
-    listen(read.click, read_form, [files, me, slug, consent], [result, current, train_next, files], trigger_mode="once")
-    return WritingTab(tab, train_next)
+    listen(read.click, read_form, [files, me, slug, consent], [result, current, pairs_next, files], trigger_mode="once")
+    return WritingTab(tab, pairs_next)
 
 
 def _previewed(paths: Sequence[str] | None, chosen: Sequence[str] | None) -> tuple[str, Update]:

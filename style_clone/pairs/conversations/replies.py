@@ -1,23 +1,22 @@
-"""Utterances -> drafts of pairs: the author's reply below as many earlier turns as fit."""
+"""Utterances -> the prompt of a reply: as many earlier turns as fit, what is answered last."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from style_clone.conversation import Message, Origin, Pair, Turn
-from style_clone.pairs.drafts import Draft, Ledger, key_of
-from style_clone.pairs.filters import MAX_REPLY_WORDS, without_target
-from style_clone.pairs.turns import Utterance
-from style_clone.words import count_words
+from style_clone.conversation import Turn
+from style_clone.pairs.cleaning.filters import without_target
+from style_clone.pairs.conversations.turns import Asked, Utterance
+from style_clone.register import short_names
 
 MAX_CONTEXT_TURNS = 40
 MAX_CONTEXT_CHARACTERS = 4000
 OPENING_CUE = "(start a conversation)"
 
 Label = Callable[[str], str]
+Mend = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -52,35 +51,22 @@ class Line:
     text: str
 
 
-def draft_reply(scene: Scene, index: int, ledger: Ledger) -> Iterator[Draft]:
-    """The draft whose target is the author's utterance at `index`; else the ledger says why."""
-    utterance = scene.said[index]
-    keys = tuple(key_of(message) for message in utterance.messages)
-    if count_words(utterance.text) > MAX_REPLY_WORDS:
-        ledger.drop(keys, f"over {MAX_REPLY_WORDS} words")
-        return
+def is_asked(scene: Scene, index: int) -> bool:
+    """Whether the utterance at `index` replies to something: to what it quotes or names, or to what stands before it."""
+    before = scene.said[index - 1] if index else None
+    return scene.said[index].answers is not None or (before is not None and not before.by_author)
+
+
+def prompt_of(scene: Scene, index: int, reply: str, mend: Mend) -> list[Turn] | None:
+    """The context of the utterance at `index`, or the cue for an opening; None where it gives `reply` away.
+
+    Where an earlier turn does, the context begins after it, and `mend` is told.
+    """
     context = context_of(scene, index)
-    prompt = without_target(context or [{"role": "user", "content": OPENING_CUE}], utterance.text)
-    if prompt is None:
-        ledger.drop(keys, "repeats its own prompt")
-        return
-    if len(prompt) < len(context):
-        ledger.mend("context cut where it held the reply")
-    yield Draft(_pair(prompt, utterance, scene, "reply" if context else "opening"), keys)
-
-
-def _pair(prompt: list[Turn], utterance: Utterance, scene: Scene, origin: Origin) -> Pair:
-    first = utterance.messages[0]
-    return Pair(
-        turns=(*prompt, {"role": "assistant", "content": utterance.text}),
-        id=first.id,
-        conversation=scene.unit,
-        origin=origin,
-        source=first.source,
-        channel=first.channel,
-        date=first.date.isoformat() if first.date else None,
-        recipient=first.recipient or scene.partner,
-    )
+    prompt = without_target(context or [{"role": "user", "content": OPENING_CUE}], reply)
+    if prompt is not None and len(prompt) < len(context):
+        mend("context cut where it held the reply")
+    return prompt
 
 
 def context_of(scene: Scene, index: int) -> list[Turn]:
@@ -93,7 +79,7 @@ def context_of(scene: Scene, index: int) -> list[Turn]:
     window = scene.said[scene.starts[index] : index]
     lines = [line for utterance in window if (line := _line(utterance, answered)).text]
     if answered is not None:
-        lines.append(Line(answered.author, False, answered.text))
+        lines.append(Line(answered.speaker or scene.partner or "", False, answered.text))
     if not lines or lines[-1].by_author:
         return []
     return _merged(_fitting(lines), scene)
@@ -119,8 +105,11 @@ def context_starts(sizes: Sequence[int]) -> list[int]:
     return starts
 
 
-def _line(utterance: Utterance, without: Message | None) -> Line:
-    text = "\n".join(message.text for message in utterance.messages if message is not without)
+def _line(utterance: Utterance, answered: Asked | None) -> Line:
+    """An utterance in the context of one that answers something; what is answered stands last there, not twice."""
+    if answered is None or answered.message is None or answered.message not in utterance.messages:
+        return Line(utterance.speaker, utterance.by_author, utterance.text)
+    text = "\n".join(message.text for message in utterance.messages if message != answered.message)
     return Line(utterance.speaker, utterance.by_author, text)
 
 
@@ -146,7 +135,7 @@ def _merged(lines: list[Line], scene: Scene) -> list[Turn]:
     """Lines as turns: neighbours of one role joined by newlines, in groups each under its speaker's name."""
     turns: list[Turn] = []
     for line in lines:
-        named = len(scene.others) > 1 and not line.by_author
+        named = len(scene.others) > 1 and not line.by_author and line.speaker
         content = f"{scene.label(line.speaker)}: {line.text}" if named else line.text
         role: Literal["user", "assistant"] = "assistant" if line.by_author else "user"
         if turns and turns[-1]["role"] == role:
@@ -156,14 +145,7 @@ def _merged(lines: list[Line], scene: Scene) -> list[Turn]:
     return turns
 
 
-def labels(speakers: Iterable[str]) -> Label:
-    """How each speaker is called in a group: by the first name, or by the whole name where two share the first."""
-    names = set(speakers)
-    firsts = Counter(name.split(" ")[0] for name in names)
-    called = {name: first if firsts[first := name.split(" ")[0]] == 1 and _is_a_name(first) else name for name in names}
-    return called.__getitem__
-
-
-def _is_a_name(first: str) -> bool:
-    """Whether a first word can stand for the person: not "Dr", "+44" or "~"."""
-    return len(first) > 2 and first[0].isalpha() and not first.endswith(".")
+def labels(speakers: Iterable[str], masked: Label) -> Label:
+    """How each speaker is called in a group: by what masks the name; else by the first name, where nobody shares it."""
+    short = short_names(speakers)
+    return {name: first if (mask := masked(name)) == name else mask for name, first in short.items()}.__getitem__

@@ -1,0 +1,1 @@
+"""Which drafts become pairs, and in which split."""

@@ -1,0 +1,1 @@
+"""What in a message is its writer's own words, and what is left out."""

@@ -1,0 +1,1 @@
+"""Prose becomes chunks, each with the best prompt there is for it."""

@@ -1,0 +1,1 @@
+"""What redaction masks: by form, by check digits, by the names of contacts."""

@@ -1,0 +1,1 @@
+"""messages.jsonl as an index, cut into conversations and documents."""
