@@ -34,14 +34,11 @@ def measurer(folder: PersonaFolder, workspace: Workspace) -> Measurer:
 
 def fit(measure: Measurer, pairs: Sequence[Pair], prompt: Prompt, label: Label) -> Fit:
     """Pairs under the line for their own recipient."""
-    bits: dict[str, float] = {}
-    num_bytes: dict[str, int] = {}
+    parts = []
     for recipient in sorted({pair.recipient or "" for pair in pairs}):
         chosen = [pair for pair in pairs if (pair.recipient or "") == recipient]
-        part = measure(chosen, prompt.writing_to(label(recipient)))
-        bits |= part.bits
-        num_bytes |= part.num_bytes
-    return Fit(bits, num_bytes)
+        parts.append(measure(chosen, prompt.writing_to(label(recipient))))
+    return Fit([pair for part in parts for pair in part.pairs], [bits for part in parts for bits in part.pair_bits])
 
 
 def difference(first: Fit, second: Fit) -> tuple[float, float, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 import shutil
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -79,6 +80,19 @@ def test_bytes_are_utf_8_and_of_the_reply_alone(base: BaseModel) -> None:
     pair = Pair(turns, "p", "c", "reply", "x.txt", "test")  # type: ignore[arg-type]
     fit = Measurer(load_model(base), load_tokenizer(base), 4096)([pair], Prompt())
     assert fit.num_bytes == {"c": 2 + 1 + 1 + 4}
+
+
+def test_replies_to_real_messages_are_measured_apart(folder: PersonaFolder, base: BaseModel) -> None:
+    model, tokenizer = load_model(base, "float32"), load_tokenizer(base)
+    real, made = (read_pairs(folder.split("test"))[0], replace(read_pairs(folder.split("train"))[0], asked_by="model"))
+    both = Measurer(model, tokenizer, 4096)([made, real], Prompt())
+    apart = both.only(lambda pair: pair.asked_by == "person")
+    alone = Measurer(model, tokenizer, 4096)([real], Prompt())
+    assert apart.bits_per_byte == pytest.approx(alone.bits_per_byte, rel=1e-2)
+    assert apart.bits_per_byte != both.bits_per_byte
+    told = evaluation.evaluate(folder, base, quick=False)["real_prompts"]
+    assert told["pairs"] == len(read_pairs(folder.split("test")))
+    assert told["bits_per_byte"].keys() == {"plain", "prompted", "clone"}
 
 
 def test_however_pairs_are_batched_the_fit_is_the_same(folder: PersonaFolder, base: BaseModel) -> None:

@@ -42,6 +42,10 @@ def print_scorecard(scorecard: dict[str, Any]) -> None:
     for name, value in bits.items():
         mark = "  <- lowest" if value == min(bits.values()) else ""
         click.echo(f"  {name:<10}{value:6.3f}  {'█' * round(8 * value)}{mark}")
+    real = scorecard["real_prompts"]
+    if 0 < real["pairs"] < scorecard["pairs"]:
+        values = ", ".join(f"{name} {value:.3f}" for name, value in real["bits_per_byte"].items())
+        click.echo(f"  on the {real['pairs']} that answer a real message: {values}")
     difference = scorecard["clone_minus_prompted"]
     click.echo(
         f"  clone - prompted: {difference['difference']:+.3f} "

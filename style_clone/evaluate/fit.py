@@ -18,15 +18,36 @@ from style_clone.train.tokens import NO_LOSS, Tokeniser
 
 @dataclass(frozen=True)
 class Fit:
-    """Bits and UTF-8 bytes of the real replies, summed by conversation."""
+    """`pair_bits` (N): the bits of each of N pairs' real replies."""
 
-    bits: dict[str, float]
-    num_bytes: dict[str, int]
+    pairs: Sequence[Pair]
+    pair_bits: Sequence[float]
+
+    @property
+    def bits(self) -> dict[str, float]:
+        """Summed by conversation."""
+        return self._summed(self.pair_bits)
+
+    @property
+    def num_bytes(self) -> dict[str, float]:
+        """UTF-8 bytes of the real replies, summed by conversation."""
+        return self._summed([len(pair.reply.encode()) for pair in self.pairs])
 
     @property
     def bits_per_byte(self) -> float:
         """Over all replies together."""
         return sum(self.bits.values()) / sum(self.num_bytes.values())
+
+    def only(self, wanted: Callable[[Pair], bool]) -> Fit:
+        """The fit on the pairs that are wanted."""
+        kept = [(pair, bits) for pair, bits in zip(self.pairs, self.pair_bits, strict=True) if wanted(pair)]
+        return Fit([pair for pair, _ in kept], [bits for _, bits in kept])
+
+    def _summed(self, values: Sequence[float]) -> dict[str, float]:
+        sums: dict[str, float] = defaultdict(float)
+        for pair, value in zip(self.pairs, values, strict=True):
+            sums[pair.conversation] += value
+        return dict(sums)
 
 
 @dataclass(frozen=True)
@@ -54,7 +75,7 @@ class Measurer:
 
         tokenised = Tokeniser(self.tokenizer, prompt, self._prompt_tokens(prompt) + self.window_tokens)(pairs)
         batches = LengthBatches([len(example.ids) for example in tokenised.examples], self.batch_tokens, seed=0)
-        bits: dict[str, float] = defaultdict(float)
+        bits = [0.0] * len(pairs)
         device = next(self.model.parameters()).device
         self.model.eval()
         with torch.inference_mode(), using(), torch.autocast(device.type, torch.bfloat16):
@@ -64,17 +85,11 @@ class Measurer:
                 nats = reply_nats(self.model, **{key: value.to(device) for key, value in batch.items()}).tolist()
                 owners = [owner for example in chosen for owner in example.owner if owner != NO_LOSS]
                 for owner, value in zip(owners, nats, strict=True):
-                    bits[pairs[owner].conversation] += value / math.log(2)
+                    bits[owner] += value / math.log(2)
                 on_batch(done, len(batches))
-        return Fit(dict(bits), _bytes_by_conversation(pairs))
+        return Fit(pairs, bits)
 
     def _prompt_tokens(self, prompt: Prompt) -> int:
         """Tokens of `prompt` with next to nothing said below it."""
         return len(prompt_ids(self.tokenizer, prompt.messages([{"role": "user", "content": ""}])))
 
-
-def _bytes_by_conversation(pairs: Sequence[Pair]) -> dict[str, int]:
-    counts: dict[str, int] = defaultdict(int)
-    for pair in pairs:
-        counts[pair.conversation] += len(pair.reply.encode())
-    return dict(counts)

@@ -42,6 +42,7 @@ def evaluate(folder: PersonaFolder, base: BaseModel, *, quick: bool = True, repo
         "conversations": len(fits["clone"].bits),
         "exploratory": len(pairs) < EXPLORATORY[0] or len(fits["clone"].bits) < EXPLORATORY[1],
         "bits_per_byte": {name: fit.bits_per_byte for name, fit in fits.items()},
+        "real_prompts": _on_real_prompts(fits),
         "clone_minus_prompted": _difference(fits["clone"], fits["prompted"]),
         "cost": {"train_seconds": run["seconds"], "train_tokens": run["num_train_tokens"]},
         "adapter_sha256": run["adapter_sha256"],
@@ -135,6 +136,13 @@ def _measure(folder: PersonaFolder, base: BaseModel, pairs: Sequence[Pair], repo
 
         fits[name] = measure(pairs, prompt, using, told)
     return fits
+
+
+def _on_real_prompts(fits: dict[str, Fit]) -> dict[str, Any]:
+    """The same on the replies somebody asked for, apart from those to templates, headings and what a model wrote."""
+    real = {name: fit.only(lambda pair: pair.asked_by == "person") for name, fit in fits.items()}
+    count = len(real["clone"].pairs)
+    return {"pairs": count, "bits_per_byte": {name: fit.bits_per_byte for name, fit in real.items()} if count else {}}
 
 
 def _difference(first: Fit, second: Fit) -> dict[str, float]:

@@ -14,7 +14,7 @@ from style_clone.pairs.cleaning.filters import MAX_REPLY_WORDS, MOSTLY_CODE
 from style_clone.pairs.cleaning.program_text import is_mostly_program_text
 from style_clone.pairs.conversations.replies import Label, Scene, is_asked, labels, prompt_of
 from style_clone.pairs.conversations.turns import IsAuthor, Said, Utterance, utterances
-from style_clone.pairs.documents.chunking import Chunk, chunks
+from style_clone.pairs.documents.chunking import MAX_CHUNK_WORDS, Chunk, chunks
 from style_clone.pairs.documents.monologue import prompt_for
 from style_clone.pairs.drafts import Draft, Unit
 from style_clone.pairs.reading.corpus import Corpus, moment
@@ -58,7 +58,9 @@ class UnitReader:
                 yield Said(row, message)
 
     def _document(self, unit: str, said: list[Said]) -> Iterator[Draft]:
-        return (draft for each in said for draft in self._prose(unit, each, None))
+        return (
+            draft for each in said for draft in self._prose(unit, Utterance(each.message.author, True, (each,)), None)
+        )
 
     def _conversation(self, unit: str, stretch: Stretch, said: list[Said]) -> Iterator[Draft]:
         label, others = self._thread.of(int(self.corpus.thread[stretch.rows[0]]))
@@ -79,7 +81,7 @@ class UnitReader:
         recipient = utterance.messages[0].recipient or scene.partner
         if utterance.is_long:
             prompt = partial(self._prompt, scene, index) if asked else None
-            yield from self._prose(scene.unit, utterance.said[0], recipient, prompt)
+            yield from self._prose(scene.unit, utterance, recipient, prompt)
         elif not asked and (alone or utterance.messages[0].title):
             yield from self._post(scene.unit, utterance, recipient)
         elif len(text := utterance.text) > MAX_REPLY_WORDS and count_words(text) > MAX_REPLY_WORDS:
@@ -104,31 +106,34 @@ class UnitReader:
     def _prose(
         self,
         unit: str,
-        said: Said,
+        utterance: Utterance,
         recipient: str | None,
         asked: Callable[[str], list[Turn] | None] | None = None,
     ) -> Iterator[Draft]:
         """Drafts of a document or long message. Where it answers somebody, its first chunk is the reply to that."""
-        parts = chunks(said.message.text, said.message.title)
+        first, rows = utterance.messages[0], utterance.rows
+        parts = chunks(utterance.text, first.title)
         found = [chunk for chunk in parts if not is_mostly_program_text(chunk.text)]
         if not found:
-            self.ledger.drop([said.row], MOSTLY_CODE if parts else TOO_SHORT)
+            self.ledger.drop(rows, MOSTLY_CODE if parts else TOO_SHORT)
         for number, chunk in enumerate(found, start=1):
-            name = f"{said.message.id}#{number}"
+            name = f"{first.id}#{number}"
             if asked is not None and number == 1:
                 prompt = partial(asked, chunk.text)
-                yield Draft(name, unit, "reply", "person", chunk.text, (said.row,), said.message, recipient, prompt)
+                yield Draft(name, unit, "reply", "person", chunk.text, rows, first, recipient, prompt)
             else:
-                yield self._written(name, unit, chunk, (said.row,), said.message, recipient)
+                yield self._written(name, unit, chunk, rows, first, recipient)
 
     def _post(self, unit: str, utterance: Utterance, recipient: str | None) -> Iterator[Draft]:
-        """The draft of what the author wrote where nobody else writes: a mail without answer, a channel, a note."""
+        """Drafts of what the author wrote where nobody else writes: a mail without answer, a channel, a note."""
         first, size = utterance.messages[0], count_words(utterance.text)
-        if MIN_POST_WORDS <= size <= MAX_REPLY_WORDS:
+        if size < MIN_POST_WORDS:
+            self.ledger.drop(utterance.rows, TOO_SHORT)
+        elif size > MAX_CHUNK_WORDS:
+            yield from self._prose(unit, utterance, recipient)
+        else:
             chunk = Chunk(utterance.text, first.title, asked=first.title)  # its title is its own heading
             yield self._written(first.id, unit, chunk, utterance.rows, first, recipient)
-        else:
-            self.ledger.drop(utterance.rows, TOO_SHORT if size < MIN_POST_WORDS else f"over {MAX_REPLY_WORDS} words")
 
     def _written(
         self, name: str, unit: str, chunk: Chunk, rows: tuple[int, ...], message: Message, recipient: str | None

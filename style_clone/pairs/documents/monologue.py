@@ -66,6 +66,6 @@ def _asking(topic: str, choice: int) -> str:
 
 def _topic(topic: str | None) -> str:
     """A heading, title or subject without reply marks; nothing where it says nothing, as "Untitled" or "Part 2" do."""
-    topic = _REPLY_MARKS.sub("", topic or "").strip()[:MAX_TOPIC_CHARACTERS]
+    topic = _REPLY_MARKS.sub("", " ".join((topic or "").split())).strip()[:MAX_TOPIC_CHARACTERS]
     telling = [word for word in words(topic) if not word.isdigit() and word not in _SAYS_NOTHING]
     return topic if telling else ""
