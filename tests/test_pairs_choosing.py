@@ -12,8 +12,10 @@ import pytest
 from style_clone.conversation import SPLITS, Message, Pair, read_pairs, write_lines
 from style_clone.pairs.choosing.split import SHARES
 from style_clone.pairs.documents.written import REWRITE_PROMPT, chunk_hash
+from style_clone.pairs.edits import Edits
 from style_clone.pairs.options import Options
-from style_clone.pairs.run import build
+from style_clone.pairs.redact import Policy
+from style_clone.pairs.run import build, is_fresh
 from style_clone.workspace import PersonaFolder, Workspace
 from tests.pairs_chats import MORNING, chat, many_chats, message, persona
 
@@ -147,3 +149,51 @@ def test_a_real_channel_loses_no_message_unaccounted_for(workspace: Workspace, c
     summary = build(persona(workspace, irc_messages(corpora), "mhwood"), options=Options(keep=1000))
     assert summary.pairs <= 1000
     assert summary.author_messages == summary.used_messages + sum(summary.dropped.values())
+
+
+def test_only_replies_in_the_language_asked_for(workspace: Workspace) -> None:
+    messages = many_chats(30)
+    foreign = "Ich komme morgen leider erst gegen acht Uhr abends nach Hause und bringe Brot mit"
+    for index in range(1, len(messages), 12):
+        messages[index] = message("Nell", f"{foreign} {index}", messages[index].date)
+    folder = persona(workspace, messages)
+    build(folder)
+    assert any("Brot" in reply for reply in replies(folder, *SPLITS))
+    summary = build(folder, options=Options(language="en"))
+    assert summary.dropped["in another language"] == len(range(1, len(messages), 12))
+    assert not any("Brot" in reply for reply in replies(folder, *SPLITS))
+
+
+def test_what_is_masked_is_masked_everywhere_and_follows_the_users_wishes(workspace: Workspace) -> None:
+    messages = many_chats(30)
+    messages[1] = message("Nell", "the token is ghp_" + "a1B2c3D4e5F6g7H8i9J0" * 2, messages[1].date)
+    messages[7] = message("Nell", "mail me at nell@mail.example about project falcon please", messages[7].date)
+    messages[8] = message("Bob Orr", "Bob Orr was here and left", messages[8].date)
+    messages[9] = message("Nell", "i told you that Bob Orr had the keys all along", messages[9].date)
+    folder = persona(workspace, messages)
+    summary = build(folder)
+    said = "\n".join(replies(folder, *SPLITS))
+    assert "ghp_" not in said
+    assert "<email> about project falcon" in said
+    assert "i told you that <person-2> had the keys" in said
+    assert summary.redacted["secret"] >= 1
+    Policy(words=("project falcon",), off=("email", "person")).save(folder)
+    assert not is_fresh(folder)
+    build(folder)
+    said = "\n".join(replies(folder, *SPLITS))
+    assert "nell@mail.example about <word>" in said
+    assert "told you that Bob Orr had" in said
+    assert "ghp_" not in said
+
+
+def test_edits_are_made_again_at_every_build(workspace: Workspace) -> None:
+    folder = persona(workspace, many_chats(30))
+    build(folder)
+    first, second, *_ = pairs(folder)
+    Edits().exclude(first.key).rewrite(second.key, "something else altogether").save(folder)
+    assert not is_fresh(folder)
+    for _ in range(2):
+        summary = build(folder)
+        assert first.key not in {pair.key for pair in pairs(folder)}
+        assert {pair.key: pair.reply for pair in pairs(folder)}[second.key] == "something else altogether"
+        assert summary.dropped == {"left out by you": 1}
