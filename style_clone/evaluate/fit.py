@@ -92,4 +92,3 @@ class Measurer:
     def _prompt_tokens(self, prompt: Prompt) -> int:
         """Tokens of `prompt` with next to nothing said below it."""
         return len(prompt_ids(self.tokenizer, prompt.messages([{"role": "user", "content": ""}])))
-
