@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -106,10 +107,14 @@ class FakeVllm:
 
 
 def make_gateway(
-    workspace: Workspace, vllm: FakeVllm, accepts: Callable[[str], bool] | None = None
+    workspace: Workspace,
+    vllm: FakeVllm,
+    accepts: Callable[[str], bool] | None = None,
+    ignored: frozenset[str] = frozenset(),
 ) -> tuple[Gateway, Any]:
     """The gateway before that vLLM, and a client of it."""
-    catalogue = Catalogue(workspace, BASE, lambda folder: GUIDE, lambda folder: lambda query: [FACT, query])
+    base = replace(BASE, ignored=ignored)
+    catalogue = Catalogue(workspace, base, lambda folder: GUIDE, lambda folder: lambda query: [FACT, query])
     app = create_app(catalogue, vllm.client(), accepts)
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=True)
     return app.state.gateway, httpx.AsyncClient(transport=transport, base_url="http://localhost")

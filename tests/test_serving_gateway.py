@@ -35,9 +35,15 @@ def ann(workspace: Workspace) -> PersonaFolder:
     return make_persona(workspace)
 
 
-def run(workspace: Workspace, vllm: FakeVllm, talk: Talk, accepts: Callable[[str], bool] | None = None) -> None:
+def run(
+    workspace: Workspace,
+    vllm: FakeVllm,
+    talk: Talk,
+    accepts: Callable[[str], bool] | None = None,
+    ignored: frozenset[str] = frozenset(),
+) -> None:
     async def go() -> None:
-        gateway, client = make_gateway(workspace, vllm, accepts)
+        gateway, client = make_gateway(workspace, vllm, accepts, ignored)
         async with client, gateway.upstream:
             await talk(client, gateway)
 
@@ -174,6 +180,16 @@ def test_a_retrained_persona_has_its_new_registers_at_once(
             assert response.headers["x-style-clone-to"] == expected
 
     run(workspace, vllm, talk)
+
+
+def test_what_the_engine_cannot_take_is_not_passed_on(workspace: Workspace, vllm: FakeVllm, ann: PersonaFolder) -> None:
+    async def talk(client: httpx.AsyncClient, gateway: Gateway) -> None:
+        await client.post(CHAT, json=chat("ann", seed=3, temperature=0))
+
+    run(workspace, vllm, talk, ignored=frozenset({"seed"}))
+    (asked,) = vllm.asked
+    assert "seed" not in asked
+    assert asked["temperature"] == 0
 
 
 def test_sampling_defaults_fill_in_and_the_caller_wins(

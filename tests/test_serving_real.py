@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -204,6 +205,18 @@ def test_too_long_and_malformed_questions_are_refused_plainly(client: openai.Ope
             reply(client, "ann", [{"role": "user", "content": SECRET}], **wrong)
     with pytest.raises(openai.NotFoundError, match="ann@prompted"):
         reply(client, "bob")
+
+
+def test_many_long_questions_with_a_seed_leave_the_engine_alive(client: openai.OpenAI) -> None:
+    """vLLM on a CPU ends where a seeded prompt is read in two steps, as it is when several come at once."""
+
+    def asked(number: int) -> str:
+        said = " ".join(f"word{number}x{each}" for each in range(250))
+        return reply(client, "smollm2-135m", [{"role": "user", "content": said}], seed=number, temperature=1, max_tokens=4)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(list(pool.map(asked, range(8)))) == 8
+    assert reply(client, "ann", [{"role": "user", "content": "hi"}], max_tokens=4) is not None
 
 
 def test_what_is_said_is_in_no_log(serving: Live, client: openai.OpenAI) -> None:

@@ -114,6 +114,8 @@ def _options(row: Mapping[str, Any], allowed: frozenset[str], known: set[str]) -
     for name in row:
         if name not in allowed | known | WITHOUT_EFFECT | {"model", "stream"}:
             raise _wrong(name, "this parameter is not supported", "unknown_parameter")
+    if type(row.get("seed", 0)) is not int:
+        raise _wrong("seed", "a whole number is expected")
     replies = row.get("n", 1)
     if not isinstance(replies, int) or not 1 <= replies <= MOST_REPLIES:
         raise _wrong("n", f"a whole number from 1 to {MOST_REPLIES} is expected")

@@ -31,10 +31,11 @@ _SUFFIXES: dict[str, Kind] = {"": "clone", "memory": "memory", "prompted": "prom
 
 @dataclass(frozen=True)
 class Base:
-    """The base model that is served."""
+    """The base model that is served. `ignored` are options of a request that its engine is better not told."""
 
     name: str
     sha256: str
+    ignored: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

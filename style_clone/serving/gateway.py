@@ -115,7 +115,8 @@ class Gateway:
             if served.adapter is not None:
                 name = await held.enter_async_context(self.adapters.use(served.adapter))
             options = {**defaults(served.sampling), **question.options}
-            payload = {**options, **subject, "model": name, "stream": question.stream}
+            kept = {key: value for key, value in options.items() if key not in self.catalogue.base.ignored}
+            payload = {**kept, **subject, "model": name, "stream": question.stream}
             answer = await relay.unless_gone(request, relay.ask(self.upstream, request.url.path, payload, held))
             watch.status = 200
             if not question.stream:

@@ -22,7 +22,7 @@ from style_clone.errors import EngineError, PortTaken, StyleCloneError, UsageErr
 from style_clone.models import BaseModel
 from style_clone.persona import Persona
 from style_clone.progress import Event, Report, silent
-from style_clone.serving import auth, endpoint
+from style_clone.serving import auth, endpoint, tuning
 from style_clone.serving.catalogue import Base, Catalogue
 from style_clone.serving.engine import Engine, running
 from style_clone.serving.gateway import Gateway, create_app
@@ -156,7 +156,7 @@ async def _answer(service: Service, announce: Callable[[list[str]], None], repor
     async with httpx.AsyncClient(
         base_url=service.engine.url, headers=headers, trust_env=False, timeout=_UPSTREAM_TIMEOUT, limits=limits
     ) as upstream:
-        catalogue = Catalogue(service.workspace, Base(service.base.name, service.base.sha256))
+        catalogue = Catalogue(service.workspace, _base(service))
         app = create_app(catalogue, upstream, service.store.accepts if service.notice.needs_key else None)
         server = _server(app)
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -170,6 +170,11 @@ async def _answer(service: Service, announce: Callable[[list[str]], None], repor
             announce(catalogue.ids())
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             await _close(service, server, tasks)
+
+
+def _base(service: Service) -> Base:
+    ignored = tuning.IGNORED_ON_CPU if service.engine.plan.cpu else frozenset[str]()
+    return Base(service.base.name, service.base.sha256, ignored)
 
 
 async def _close(service: Service, server: uvicorn.Server, tasks: list[asyncio.Task[None]]) -> None:

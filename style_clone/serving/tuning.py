@@ -24,6 +24,8 @@ LEAST_RANK = 16
 CONTEXT_TOKENS = 8192
 """Longest prompt and reply together, where the model could take more: a chat is not a book, and the cache must hold it."""
 GIGABYTE = 1 << 30
+IGNORED_ON_CPU = frozenset({"seed"})
+"""With a seed, vLLM on a CPU ends where it reads a prompt in two steps: it tries to rewind what cannot be rewound."""
 _TCMALLOC = ("libtcmalloc_minimal.so.4", "libtcmalloc.so.4")
 _LIBRARY_FOLDERS = ("/usr/lib/*-linux-gnu", "/usr/lib64", "/usr/lib", "/usr/local/lib")
 
