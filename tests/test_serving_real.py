@@ -212,7 +212,9 @@ def test_many_long_questions_with_a_seed_leave_the_engine_alive(client: openai.O
 
     def asked(number: int) -> str:
         said = " ".join(f"word{number}x{each}" for each in range(250))
-        return reply(client, "smollm2-135m", [{"role": "user", "content": said}], seed=number, temperature=1, max_tokens=4)
+        return reply(
+            client, "smollm2-135m", [{"role": "user", "content": said}], seed=number, temperature=1, max_tokens=4
+        )
 
     with ThreadPoolExecutor(8) as pool:
         assert len(list(pool.map(asked, range(8)))) == 8

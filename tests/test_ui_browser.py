@@ -177,7 +177,6 @@ def settled(driver: PageDriver, side: str) -> list[str]:
     return said
 
 
-
 def test_training_can_be_cancelled_and_chat_stopped_and_cleared(
     endpoint: FakeEndpoint, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
