@@ -194,15 +194,21 @@ def test_training_can_be_cancelled_and_chat_stopped_and_cleared(
         endpoint.replies = {"sam": "word " * 2000, "sam@prompted": "word " * 2000}
         driver.step("Chat")
         expect(driver.page.locator("#chat-persona input")).to_have_value("sam")
+        driver.page.wait_for_timeout(
+            2000
+        )  # a persona that has just been chosen clears the conversation, and that takes a moment
         box = driver.page.locator("#chat-text textarea")
         box.fill("talk to me")
         box.press("Enter")
-        expect(driver.page.locator("#chat-prompted .message.bot")).to_contain_text("word word")
+        expect(driver.page.locator("#chat-prompted .message.bot")).to_contain_text("word word", timeout=20_000)
         driver.page.locator("#chat-stop").click()
         said = settled(driver, "clone")
         assert len(said[0]) < 5000, "it was stopped long before its end"
         driver.page.locator("#chat-clear").click()
         expect(driver.page.locator("#chat-clone .message")).to_have_count(0)
+        for _ in range(100):
+            if endpoint.hung_up < 2:
+                driver.page.wait_for_timeout(100)
         assert endpoint.hung_up == 2
         endpoint.replies = {"sam": "back again", "sam@prompted": "So am I."}
         assert driver.chat("still there?") == (["back again"], ["So am I."])

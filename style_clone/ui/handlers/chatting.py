@@ -12,6 +12,7 @@ from style_clone.register import Registers
 from style_clone.ui.client import Address, connect, list_models, personas, stream_reply
 
 WAITING = "…"
+BATCH_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -102,8 +103,10 @@ async def find_personas(address: Address) -> dict[str, Registers]:
 
 
 async def _batch(pieces: asyncio.Queue[_Piece]) -> list[_Piece]:
-    """Everything that has come since last time, so that a slow page never falls behind."""
+    """Everything that has come since last time, some twenty times a second at most, so that a slow page never falls
+    behind and a click on it is heard between two of them."""
     batch = [await pieces.get()]
+    await asyncio.sleep(BATCH_SECONDS)
     while not pieces.empty():
         batch.append(pieces.get_nowait())
     return batch
