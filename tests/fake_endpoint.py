@@ -41,12 +41,17 @@ class FakeEndpoint:
 @contextmanager
 def fake_endpoint() -> Iterator[FakeEndpoint]:
     fake = FakeEndpoint()
-    server = _Server(("127.0.0.1", 0), fake)
-    fake.url = f"http://127.0.0.1:{server.server_address[1]}"
+    with listening(_Server(("127.0.0.1", 0), fake)) as fake.url:
+        yield fake
+
+
+@contextmanager
+def listening(server: ThreadingHTTPServer) -> Iterator[str]:
+    """Answer in a thread for the block; gives the server's root."""
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     try:
-        yield fake
+        yield f"http://127.0.0.1:{server.server_address[1]}"
     finally:
         server.shutdown()
         server.server_close()

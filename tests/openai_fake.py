@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.fake_endpoint import listening
+
 Answer = Callable[[dict[str, Any]], tuple[int, Any]]
 
 
@@ -57,13 +59,6 @@ def fake_openai(answer: Answer) -> Iterator[FakeOpenAI]:
         daemon_threads = True
         request_queue_size = 64
 
-    server = Server(("127.0.0.1", 0), Handler)
-    fake.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
+    with listening(Server(("127.0.0.1", 0), Handler)) as root:
+        fake.url = f"{root}/v1"
         yield fake
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -171,7 +171,7 @@ def test_the_same_message_twice_counts_once() -> None:
 
 def test_a_link_of_somebody_else_may_be_what_is_answered() -> None:
     found, _ = drafts(chat("Ann: https://a.example/cat.jpg", "Nell: what a cat"))
-    assert (found[0].prompt() or [])[-1]["content"] == "https://a.example/cat.jpg"
+    assert (found[0].prompt(found[0].reply) or [])[-1]["content"] == "https://a.example/cat.jpg"
 
 
 def test_gives_away() -> None:

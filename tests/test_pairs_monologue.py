@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from style_clone.pairs.cleaning.filters import tidy
+from style_clone.pairs.documents.chunking import Chunk, chunks
 from style_clone.pairs.documents.clutter import is_clutter
 from style_clone.pairs.documents.headings import bare, is_dateline, looks_like_heading
 from style_clone.pairs.documents.layout import blocks
-from style_clone.pairs.documents.monologue import FREE_PROMPTS, Chunk, chunks, prompt_for
+from style_clone.pairs.documents.monologue import FREE_PROMPTS, prompt_for
 from style_clone.pairs.documents.sentences import parts, sentences
 from style_clone.pairs.documents.written import chunk_hash
 from style_clone.words import count_words, share_run, words

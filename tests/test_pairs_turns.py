@@ -237,7 +237,7 @@ def test_an_earlier_turn_that_holds_the_target_is_cut_off() -> None:
     line = "i am on my way to yours now"
     found, ledger = drafts(chat("Ann: where", f"Nell: {line}", "Ann: still?", f"Nell: {line}"))
     assert ledger.mended.total() == 1
-    assert [shown(draft.prompt() or []) for draft in found] == [["user: where"], ["user: still?"]]
+    assert [shown(draft.prompt(draft.reply) or []) for draft in found] == [["user: where"], ["user: still?"]]
 
 
 def test_a_yes_may_be_answered_with_a_yes() -> None:

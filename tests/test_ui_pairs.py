@@ -12,10 +12,11 @@ import pytest
 from style_clone.conversation import SPLITS, Origin, Pair, Split, Turn, write_lines
 from style_clone.errors import MissingStage, StorageError, TooFewPairs, UsageError
 from style_clone.pairs.edits import Edits
+from style_clone.pairs.summary import LENGTH_NAMES
 from style_clone.progress import Event
 from style_clone.ui.chart import bar_chart
 from style_clone.ui.handlers import pairs
-from style_clone.ui.handlers.overview import LENGTHS, lasting, overview
+from style_clone.ui.handlers.overview import lasting, overview
 from style_clone.ui.handlers.pairs import PAGE_ROWS, Opened, any_pair, apply, browse, change, open_pair, pending, step
 from style_clone.ui.handlers.shelf import Shelf, Wanted
 from style_clone.workspace import PersonaFolder, Workspace, write_json
@@ -320,7 +321,7 @@ def test_times_are_spelled_in_their_largest_unit() -> None:
 
 
 def test_bars_stand_on_the_ground_and_are_read_aloud() -> None:
-    chart = bar_chart({"a <b>": range(7), "c": [0] * 7}, LENGTHS, x_name="words", y_name="Replies")
+    chart = bar_chart({"a <b>": range(7), "c": [0] * 7}, LENGTH_NAMES, x_name="words", y_name="Replies")
     assert chart.count("<rect") == 2 * 2 * 7
     assert chart.count('height="0.0"') == 2 * 8
     assert "a &lt;b&gt;: 1-2 0, 3-5 1" in chart

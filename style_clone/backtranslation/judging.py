@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from style_clone.backtranslation.wording import question_in, sentence_in
+from style_clone.pairs.documents.monologue import GIVEN_AWAY_RUN_WORDS
 from style_clone.words import count_words, share_run
 
-GIVEN_AWAY_RUN_WORDS = 6
 LEAST_SIMILARITY = 0.3
 MOST_SIMILARITY = 0.9
 """Cosine similarity of prompt and text. In essays of five authors, 95 of 100 titles and sentences are less than 0.3 like a

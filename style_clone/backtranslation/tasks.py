@@ -6,13 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from style_clone.conversation import SPLITS, Pair, Split, read_lines
+from style_clone.conversation import SPLITS, Pair, Split, iterate_pairs
 from style_clone.errors import MissingStage
-from style_clone.pairs.documents.written import chunk_hash, rewritable, rows
+from style_clone.pairs.documents.written import MOST_REWRITES, chunk_hash, rewritable, rows
 from style_clone.workspace import PersonaFolder
-
-MOST_REWRITES = 0.25
-"""Rewrites as a share of the other train pairs: a fifth of all of them."""
 
 Kind = Literal["prompt", "rewrite"]
 
@@ -66,5 +63,4 @@ def _pairs(folder: PersonaFolder, name: Split) -> Iterator[Pair]:
     """The pairs of one part but those that are rewrites themselves, one at a time."""
     path = folder.split(name)
     if path.exists():
-        found = (Pair.from_json(row) for row in read_lines(path))
-        yield from (pair for pair in found if pair.origin != "rewrite")
+        yield from (pair for pair in iterate_pairs(path) if pair.origin != "rewrite")

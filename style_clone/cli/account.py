@@ -11,10 +11,7 @@ from rich.text import Text
 
 from style_clone.cli.paper import heading
 from style_clone.conversation import SPLITS
-from style_clone.pairs.summary import PairsSummary, SplitSummary
-
-LENGTHS = ("1-2", "3-5", "6-10", "11-20", "21-40", "41-80", "81+")
-"""The bins of PairsSummary.lengths, in words."""
+from style_clone.pairs.summary import LENGTH_NAMES, PairsSummary, SplitSummary
 
 BAR_COLUMNS = 20
 BLOCKS = "▁▂▃▄▅▆▇█"
@@ -152,15 +149,15 @@ def _lengths(console: Console, lengths: Mapping[str, Sequence[int]]) -> None:
     for name in ("words", "all there were", "as chosen"):
         table.add_column(name, header_style="dim", justify="right" if name == "words" else "left", min_width=7)
     most = max(*before, *after)
-    for name, first, second in zip(LENGTHS, before, after, strict=True):
+    for name, first, second in zip(LENGTH_NAMES, before, after, strict=True):
         table.add_row(name, _bar(first, most), _bar(second, most))
     console.print(table)
 
 
 def shares(counts: Sequence[int]) -> list[float]:
-    """Counts by LENGTHS as shares of their sum; zeros where there is nothing."""
+    """Counts by LENGTH_NAMES as shares of their sum; zeros where there is nothing."""
     total = sum(counts)
-    return [count / total for count in counts] if total else [0.0] * len(LENGTHS)
+    return [count / total for count in counts] if total else [0.0] * len(LENGTH_NAMES)
 
 
 def _bar(share: float, most: float) -> Text:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from style_clone.cli.paper import harmless, heading, shortened
-from style_clone.conversation import Pair, Turn, read_lines
+from style_clone.conversation import Pair, Turn, iterate_pairs
 from style_clone.workspace import PersonaFolder
 
 CONTEXT_TURNS = 2
@@ -21,7 +21,7 @@ BUBBLE_CHARACTERS = 200
 def chosen(folder: PersonaFolder, total: int, number: int, seed: int) -> list[Pair]:
     """`number` of the `total` pairs of train, by chance but the same for the same seed; in the file's order."""
     places = set(random.Random(seed).sample(range(total), min(number, total)))
-    return [Pair.from_json(row) for at, row in enumerate(read_lines(folder.split("train"))) if at in places]
+    return [pair for at, pair in enumerate(iterate_pairs(folder.split("train"))) if at in places]
 
 
 def show(console: Console, pairs: list[Pair], author: str) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import groupby
+from collections.abc import Sequence
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,9 @@ from rich.padding import Padding
 from rich.text import Text
 
 from style_clone.cli.paper import harmless, heading, in_colour, shortened
-from style_clone.conversation import Pair, Split, read_lines
+from style_clone.conversation import Pair, iterate_pairs
 from style_clone.errors import ModelError
-from style_clone.models import DEFAULT_BASE, LOCAL, BaseModel, load_tokenizer
+from style_clone.models import DEFAULT_BASE, LOCAL, BaseModel, kept_folder, load_tokenizer
 from style_clone.persona import Persona
 from style_clone.register import lines_of, registers_of
 from style_clone.train.recipe import Recipe
@@ -56,7 +56,7 @@ def at_hand(folder: PersonaFolder, workspace: Workspace) -> BaseModel | None:
     """The persona's base model, or else the bundled one, where its tokenizer is on disk; its weights are not looked at."""
     persona = Persona.load(folder)
     for source in filter(None, [persona.base_source, DEFAULT_BASE]):
-        for path in (workspace.models / source.replace("/", "--"), Path(source)):
+        for path in (kept_folder(source, workspace), Path(source)):
             if (path / "tokenizer_config.json").exists():
                 return BaseModel(name=path.name, path=path, revision=LOCAL, sha256="")
     return None
@@ -68,8 +68,8 @@ def rendered(folder: PersonaFolder, tokenizer: Any, pair: Pair) -> list[Run]:
     With the recipe as it is by default, that is with the line that names a frequent contact where the pair gets one.
     """
     recipe = Recipe()
-    registers = registers_of(_pairs(folder, "train")) if recipe.registers else {}
-    lines = lines_of((each for name in ("train", "dev") for each in _pairs(folder, name)), registers)
+    registers = registers_of(iterate_pairs(folder.split("train"))) if recipe.registers else {}
+    lines = lines_of(chain.from_iterable(map(iterate_pairs, (folder.split("train"), folder.split("dev")))), registers)
     tokenise = Tokeniser(tokenizer, Persona.load(folder).prompt, recipe.max_tokens, lines)
     (example,) = tokenise([pair]).examples
     stretches = groupby(zip(example.mask, example.ids, strict=True), key=lambda item: item[0])
@@ -77,10 +77,6 @@ def rendered(folder: PersonaFolder, tokenizer: Any, pair: Pair) -> list[Run]:
         (carries, tokenizer.decode([token for _, token in group], clean_up_tokenization_spaces=False))
         for carries, group in stretches
     ]
-
-
-def _pairs(folder: PersonaFolder, name: Split) -> Iterator[Pair]:
-    return (Pair.from_json(row) for row in read_lines(folder.split(name)))
 
 
 def _by_role(pair: Pair) -> list[Run]:

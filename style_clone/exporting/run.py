@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from style_clone import __version__
-from style_clone.conversation import SPLITS, Pair, Split, Turn, read_lines
+from style_clone.conversation import SPLITS, Split, Turn, iterate_pairs
 from style_clone.errors import UsageError
 from style_clone.exporting.forms import Alpaca, Form, OpenAi, Row, ShareGpt
 from style_clone.exporting.hub import Hub
@@ -109,8 +109,7 @@ def _portable(made: Exported) -> dict[str, Any]:
 
 
 def _rows(form: Form, prompt: Prompt, path: Path) -> Iterator[Row]:
-    for line in read_lines(path):
-        pair = Pair.from_json(line)
+    for pair in iterate_pairs(path):
         reply: Turn = {"role": "assistant", "content": pair.reply}
         yield form.row([*prompt.messages(pair.context), reply], pair)
 

@@ -8,11 +8,13 @@ from datetime import datetime
 
 from style_clone.conversation import AskedBy, Message, Origin, Pair, Turn
 
+Prompt = Callable[[str], list[Turn] | None]
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """`reply` and the messages (rows of the corpus) it was made of. `prompt` gives the pair's context, or None where the
-    context holds the reply itself and cannot be cut."""
+    """`reply` and the messages (rows of the corpus) it was made of. `prompt` gives the context of a reply, or None where the
+    context holds that reply itself and cannot be cut."""
 
     id: str
     unit: str
@@ -22,7 +24,7 @@ class Draft:
     rows: tuple[int, ...]
     message: Message
     recipient: str | None
-    prompt: Callable[[], list[Turn] | None]
+    prompt: Prompt
 
     @property
     def key(self) -> str:
@@ -31,7 +33,7 @@ class Draft:
 
     def pair(self) -> Pair | None:
         """The pair, or None where its prompt would give the reply away."""
-        prompt = self.prompt()
+        prompt = self.prompt(self.reply)
         if prompt is None:
             return None
         return Pair(

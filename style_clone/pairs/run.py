@@ -99,6 +99,7 @@ class _Work:
     def __post_init__(self) -> None:
         self.order = Order.of(self.corpus)
         self.ledger = Ledger(self.corpus.by_author)
+        self.language = LanguageFilter(self.options.language) if self.options.language else None
 
     def recall(self) -> tuple[Gap, Remembered]:
         """The gap: the user's, else as it was learnt at first, so that conversations stay what they were, else learnt now."""
@@ -112,8 +113,7 @@ class _Work:
 
     def reader(self, redactor: Redactor) -> UnitReader:
         """What reads units, masking with `redactor`."""
-        language = LanguageFilter(self.options.language) if self.options.language else None
-        clean = Cleaner(self.corpus, self.boilerplate, redactor, language, self.ledger)
+        clean = Cleaner(self.corpus, self.boilerplate, redactor, self.language, self.ledger)
         return UnitReader(self.corpus, self.persona.is_author, clean, self.wishes)
 
     def redactor(self) -> Redactor:

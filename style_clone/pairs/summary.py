@@ -10,6 +10,10 @@ from typing import Any
 from style_clone.conversation import SPLITS, Pair, Split
 from style_clone.words import count_words
 
+LENGTH_BINS: tuple[tuple[int, int | None], ...] = ((0, 2), (3, 5), (6, 10), (11, 20), (21, 40), (41, 80), (81, None))
+"""Fewest and most words of a reply in each bin. One without words, a lone emoji, counts with the shortest."""
+LENGTH_NAMES = ("1-2", "3-5", "6-10", "11-20", "21-40", "41-80", "81+")
+"""The bins as they are shown."""
 MIN_PAIRS = 20
 FEW_PAIRS = 50
 
@@ -67,7 +71,7 @@ class PairsSummary:
     `ignored` counts what was left out of other people's writing; `mended` counts pairs kept but changed; `redacted` counts
     maskings by type in the pairs as they are. `options` and `inputs` are what the pairs were made with and from.
     A conversation ends at `gap_seconds` of silence; `gap_histogram` counts the pauses: upper edge in seconds, count.
-    `lengths` counts replies by words (selection.LENGTH_BINS) before and after the selection.
+    `lengths` counts replies by words (LENGTH_BINS) before and after the selection.
     """
 
     author: str

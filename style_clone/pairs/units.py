@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
@@ -16,7 +17,7 @@ from style_clone.pairs.conversations.replies import Label, Scene, is_asked, labe
 from style_clone.pairs.conversations.turns import IsAuthor, Said, Utterance, utterances
 from style_clone.pairs.documents.chunking import MAX_CHUNK_WORDS, Chunk, chunks
 from style_clone.pairs.documents.monologue import prompt_for
-from style_clone.pairs.drafts import Draft, Unit
+from style_clone.pairs.drafts import Draft, Prompt, Unit
 from style_clone.pairs.reading.corpus import Corpus, moment
 from style_clone.pairs.reading.stretches import Order, Stretch
 from style_clone.pairs.wishes import Wishes
@@ -24,7 +25,6 @@ from style_clone.words import count_words
 
 MIN_POST_WORDS = 5
 TOO_SHORT = f"under {MIN_POST_WORDS} words with nobody to answer"
-Prompt = Callable[[], list[Turn] | None]
 
 
 class UnitReader:
@@ -97,7 +97,7 @@ class UnitReader:
                 rows=utterance.rows,
                 message=utterance.messages[0],
                 recipient=recipient,
-                prompt=partial(self._prompt, scene, index, text),
+                prompt=partial(self._prompt, scene, index),
             )
 
     def _prompt(self, scene: Scene, index: int, reply: str) -> list[Turn] | None:
@@ -108,7 +108,7 @@ class UnitReader:
         unit: str,
         utterance: Utterance,
         recipient: str | None,
-        asked: Callable[[str], list[Turn] | None] | None = None,
+        asked: Prompt | None = None,
     ) -> Iterator[Draft]:
         """Drafts of a document or long message. Where it answers somebody, its first chunk is the reply to that."""
         first, rows = utterance.messages[0], utterance.rows
@@ -119,8 +119,7 @@ class UnitReader:
         for number, chunk in enumerate(found, start=1):
             name = f"{first.id}#{number}"
             if asked is not None and number == 1:
-                prompt = partial(asked, chunk.text)
-                yield Draft(name, unit, "reply", "person", chunk.text, rows, first, recipient, prompt)
+                yield Draft(name, unit, "reply", "person", chunk.text, rows, first, recipient, asked)
             else:
                 yield self._written(name, unit, chunk, rows, first, recipient)
 
@@ -140,7 +139,7 @@ class UnitReader:
     ) -> Draft:
         prompt, asked_by = prompt_for(chunk, f"{unit}#{name}", self.wishes.written.prompts)
 
-        def turns() -> list[Turn]:
+        def turns(reply: str) -> list[Turn]:
             return [{"role": "user", "content": prompt}]
 
         return Draft(name, unit, "document", asked_by, chunk.text, rows, message, recipient, turns)
@@ -150,19 +149,7 @@ class UnitReader:
         if draft.key in edits.excluded:
             self.ledger.drop(draft.rows, "left out by you")
             return None
-        return edited(draft, edits.replies.get(draft.key))
-
-
-def edited(draft: Draft, reply: str | None) -> Draft:
-    """The draft with the user's own text as its reply, where there is one."""
-    if reply is None:
-        return draft
-    prompt = draft.prompt
-    if isinstance(prompt, partial):  # made for the reply as it was, which may not stand in its context
-        prompt = partial(prompt.func, *prompt.args[:-1], reply)
-    return Draft(
-        draft.id, draft.unit, draft.origin, draft.asked_by, reply, draft.rows, draft.message, draft.recipient, prompt
-    )
+        return replace(draft, reply=edits.replies.get(draft.key, draft.reply))
 
 
 class ThreadPeople:

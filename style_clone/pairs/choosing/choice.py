@@ -13,11 +13,11 @@ from style_clone.pairs.choosing.nearness import repeats
 from style_clone.pairs.choosing.selection import cap_contacts, cap_stock_replies, length_shares, typical_and_diverse
 from style_clone.pairs.choosing.split import SHARES, Parts
 from style_clone.pairs.choosing.table import Table
+from style_clone.pairs.documents.written import MOST_REWRITES
 from style_clone.pairs.ledger import Ledger
 from style_clone.pairs.options import Options
 
 OPENINGS_SHARE = 0.1
-REWRITES_SHARE = 0.2
 PRIORITY: tuple[Split, ...] = ("train", "judge", "dev", "test")
 """Of two near-duplicates in two splits the one named first here stays: what is measured must not have been seen."""
 
@@ -27,7 +27,7 @@ Numbers = NDArray[np.int64]
 @dataclass(frozen=True)
 class Choice:
     """Numbers of the chosen drafts by split, int64, in the splits' order; those of train that also become rewrites; and the
-    replies' lengths (selection.LENGTH_BINS) before and after anything was left out."""
+    replies' lengths (summary.LENGTH_BINS) before and after anything was left out."""
 
     drafts: Mapping[Split, Numbers]
     rewrites: frozenset[int]
@@ -102,7 +102,7 @@ class _Chooser:
 def _rewrites(table: Table, train: Numbers) -> list[int]:
     """Drafts of train that a model has a paraphrase of, so many that rewrites are a fifth of train at the most."""
     candidates = train[table.is_rewritable[train]]
-    allowed = int(len(train) * REWRITES_SHARE / (1 - REWRITES_SHARE))
+    allowed = int(MOST_REWRITES * len(train))
     chosen: list[int] = candidates[np.argsort(table.rank[candidates], kind="stable")[:allowed]].tolist()
     return chosen
 

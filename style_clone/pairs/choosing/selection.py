@@ -7,9 +7,7 @@ from numpy.typing import NDArray
 
 from style_clone.pairs.choosing.texts import Texts, mixed
 from style_clone.pairs.cleaning.filters import MIN_COMPARED_WORDS
-
-LENGTH_BINS = ((0, 2), (3, 5), (6, 10), (11, 20), (21, 40), (41, 80), (81, None))
-"""Fewest and most words of each bin. A reply without words, a lone emoji, counts with the shortest."""
+from style_clone.pairs.summary import LENGTH_BINS
 
 STOCK_SHARE, STOCK_LEAST = 0.01, 3
 """One short reply word for word: a hundredth of the pairs is a habit, more is "ok" learnt at the cost of all else."""

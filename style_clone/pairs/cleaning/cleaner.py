@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from style_clone.conversation import Message
 from style_clone.pairs.cleaning.boilerplate import Boilerplate, without_signature
-from style_clone.pairs.cleaning.filters import MOSTLY_CODE, reason_to_drop, tidy
+from style_clone.pairs.cleaning.filters import MOSTLY_CODE, ONLY_LINKS, reason_to_drop, tidy
 from style_clone.pairs.cleaning.language import LanguageFilter
 from style_clone.pairs.cleaning.quoting import own_part, quoted_words
 from style_clone.pairs.ledger import Ledger
@@ -14,7 +14,7 @@ from style_clone.pairs.reading.corpus import Corpus, Row
 from style_clone.pairs.redact import Redactor, is_all_masked
 
 FORWARDED = "forwarded, not their own words"
-ANSWERABLE = frozenset({"only a link", MOSTLY_CODE})
+ANSWERABLE = frozenset({ONLY_LINKS, MOSTLY_CODE})
 """No words of the author's, but the author may answer somebody else's."""
 
 

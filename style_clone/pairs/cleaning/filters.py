@@ -8,6 +8,7 @@ from style_clone.conversation import Message, Turn
 from style_clone.pairs.cleaning.program_text import is_mostly_program_text, is_program_line
 from style_clone.words import Run, count_words, runs, words
 
+ONLY_LINKS = "only a link"
 MOSTLY_CODE = "mostly code or program output"
 MAX_REPLY_WORDS = 400
 LONG_MESSAGE_WORDS = 200
@@ -80,7 +81,7 @@ def reason_to_drop(message: Message) -> str | None:
     if not message.text:
         return "empty"
     if is_only_links(message.text):
-        return "only a link"
+        return ONLY_LINKS
     return MOSTLY_CODE if "\n" in message.text and is_mostly_program_text(message.text) else None
 
 

@@ -11,11 +11,9 @@ from collections.abc import Iterator, Mapping
 from hashlib import sha256
 
 from style_clone.conversation import AskedBy
-from style_clone.pairs.documents.chunking import Chunk, chunks
+from style_clone.pairs.documents.chunking import Chunk
 from style_clone.pairs.documents.written import chunk_hash
 from style_clone.words import share_run, words
-
-__all__ = ["FREE_PROMPTS", "TOPIC_PROMPTS", "Chunk", "chunks", "prompt_for"]
 
 GIVEN_AWAY_RUN_WORDS = 6
 MAX_TOPIC_CHARACTERS = 120

@@ -21,6 +21,10 @@ REWRITE_WORDS = range(8, 41)
 """How many words a text has that is asked for in other words: less says too little, more is no longer one thought."""
 
 
+MOST_REWRITES = 0.25
+"""Rewrites as a share of the other train pairs: a fifth of all of them."""
+
+
 @dataclass(frozen=True)
 class Written:
     """Prompts and paraphrases by `chunk_hash` of the text they ask for; those that were rejected are not among them."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from style_clone.conversation import SPLITS, Split
 from style_clone.errors import MissingStage
+from style_clone.pairs.summary import LENGTH_NAMES
 from style_clone.ui.chart import bar_chart
 from style_clone.ui.markup import card, folded, notice, table
 from style_clone.workspace import Workspace, read_json
@@ -18,8 +19,6 @@ PURPOSES: Mapping[Split, str] = {
     "judge": "judge: these teach a judge of style",
     "test": "test: these measure the clone",
 }
-LENGTHS = ("1-2", "3-5", "6-10", "11-20", "21-40", "41-80", "81+")
-"""Words of a reply, as summary.json counts them in `lengths`."""
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 
@@ -100,8 +99,10 @@ def _reasons(title: str, counts: Mapping[str, int]) -> str:
 def _sizes(row: Mapping[str, Any]) -> str:
     names = {"before": "Before the selection", "after": "After"}
     lengths: Mapping[str, Sequence[int]] = row.get("lengths") or {}
-    groups = {title: lengths[name] for name, title in names.items() if len(lengths.get(name, ())) == len(LENGTHS)}
-    return folded("How long the replies are", bar_chart(groups, LENGTHS, x_name="words", y_name="Replies by length"))
+    groups = {title: lengths[name] for name, title in names.items() if len(lengths.get(name, ())) == len(LENGTH_NAMES)}
+    return folded(
+        "How long the replies are", bar_chart(groups, LENGTH_NAMES, x_name="words", y_name="Replies by length")
+    )
 
 
 def _pauses(row: Mapping[str, Any]) -> str:

@@ -48,16 +48,18 @@ def train_tab(desk: Desk, current: gr.State) -> TrainTab:
         timer = gr.Timer(1.0, active=False)
     shown = [card, status, chart, result, train, cancel, chat_next, timer]
 
-    def show(act: Callable[..., View], *given: Any) -> list[Update]:
+    def show(act: Callable[..., View], *given: Any, ticking: bool = False) -> list[Update]:
         slug = given[0]
         try:
-            return _show(facts(desk.workspace, slug), act(desk.workspace, *given))
+            view = act(desk.workspace, *given)
+            # Whether pairs are up to date takes a look at all messages: not once a second while a training runs.
+            return _show(gr.skip() if ticking and view.running else facts(desk.workspace, slug), view)
         except StyleCloneError as error:
             return [gr.skip(), failure(error), *[gr.skip()] * (len(shown) - 2)]
 
     listen(train.click, lambda slug, name: show(begin, slug, name), [persona, base], shown, trigger_mode="once")
     listen(cancel.click, lambda slug: show(stop, slug), persona, shown, trigger_mode="once")
-    listen(timer.tick, lambda slug: show(look, slug), persona, shown)
+    listen(timer.tick, lambda slug: show(look, slug, ticking=True), persona, shown)
     listen(persona.input, lambda slug: [slug, *show(look, slug)], persona, [current, *shown])
     return TrainTab(tab, persona, shown, chat_next)
 
@@ -72,7 +74,7 @@ def refreshed(desk: Desk, wanted: str | None) -> list[Update]:
         return [gr.Dropdown(choices=known, value=slug), *_show("", View(status=failure(error)))]
 
 
-def _show(card: str, view: View) -> list[Update]:
+def _show(card: Update, view: View) -> list[Update]:
     return [
         card,
         view.status,
