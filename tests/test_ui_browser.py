@@ -194,9 +194,6 @@ def test_training_can_be_cancelled_and_chat_stopped_and_cleared(
         endpoint.replies = {"sam": "word " * 2000, "sam@prompted": "word " * 2000}
         driver.step("Chat")
         expect(driver.page.locator("#chat-persona input")).to_have_value("sam")
-        driver.page.wait_for_timeout(
-            2000
-        )  # a persona that has just been chosen clears the conversation, and that takes a moment
         box = driver.page.locator("#chat-text textarea")
         box.fill("talk to me")
         box.press("Enter")

@@ -7,12 +7,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import gradio as gr
 import pytest
 
 from style_clone.conversation import Turn
 from style_clone.errors import MissingStage, ServingError
 from style_clone.ui.client import base_url, connect, personas, stream_reply
 from style_clone.ui.handlers.chatting import WAITING, Side, bubbles, converse, find_personas
+from style_clone.ui.views.chatting import _without_others
 from tests.fake_endpoint import FakeEndpoint, fake_endpoint
 
 MODELS = ("me", "me@prompted")
@@ -118,6 +120,20 @@ def test_stopping_hangs_up_on_the_endpoint(endpoint: FakeEndpoint) -> None:
 def test_stopped_before_the_first_word_leaves_no_waiting_bubble() -> None:
     side = Side().asked("hi").settled()
     assert bubbles(side) == [user("hi")]
+
+
+def test_nobody_goes_on_with_somebody_elses_conversation(endpoint: FakeEndpoint) -> None:
+    own = [side.facing("me") for side in NEW]
+    clone, prompted = talk(endpoint, "hi", (own[0], own[1]))[-1]
+    assert (clone.persona, prompted.persona) == ("me", "me")
+    assert clone.facing("me") is clone
+    assert clone.facing("ann") == Side(persona="ann")
+
+
+def test_choosing_again_leaves_ones_own_conversation_untouched() -> None:
+    mine = Side(persona="me").asked("hi")
+    assert all(update == gr.skip() for update in _without_others("me", mine, Side()))
+    assert _without_others("ann", mine, Side())[0] == Side()
 
 
 def test_lines_of_a_reply_are_bubbles() -> None:

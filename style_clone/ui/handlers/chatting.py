@@ -17,14 +17,20 @@ BATCH_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class Side:
-    """One column of the page: the turns so far, and what went wrong last, if anything."""
+    """One column of the page: the turns so far, what went wrong last, if anything, and whose clone it talks to."""
 
     turns: tuple[Turn, ...] = ()
     problem: str = ""
+    persona: str = ""
+
+    def facing(self, persona: str) -> Side:
+        """This conversation where it is with `persona`, else a new one: nobody goes on with somebody else's."""
+        return self if self.persona == persona else Side(persona=persona)
 
     def asked(self, text: str) -> Side:
         """With a question, and an answer that is still empty."""
-        return Side((*self.turns, {"role": "user", "content": text}, {"role": "assistant", "content": ""}))
+        turns: tuple[Turn, ...] = ({"role": "user", "content": text}, {"role": "assistant", "content": ""})
+        return replace(self, turns=(*self.turns, *turns), problem="")
 
     def hearing(self, piece: str) -> Side:
         """With another piece of the answer."""
@@ -34,7 +40,7 @@ class Side:
     def settled(self, problem: str = "") -> Side:
         """With no answer left waiting."""
         empty = bool(self.turns) and self.turns[-1]["role"] == "assistant" and not self.turns[-1]["content"].strip()
-        return Side(self.turns[:-1] if empty else self.turns, problem)
+        return replace(self, turns=self.turns[:-1] if empty else self.turns, problem=problem)
 
     def history(self) -> list[Turn]:
         """What the model is sent: an earlier question that got no answer is left out."""

@@ -74,7 +74,8 @@ def chat_tab(desk: Desk, current: gr.State) -> ChatTab:
         if not slug:
             yield [question, notice(NOBODY, "Choose a persona, or train one in step 3.", kind="bad"), *_show(sides)]
         elif question.strip():
-            async for now in converse(desk.address, (slug, slug + PROMPTED), question.strip(), sides, label or None):
+            own = [side.facing(slug) for side in sides]
+            async for now in converse(desk.address, (slug, slug + PROMPTED), question.strip(), own, label or None):
                 yield ["", "", *_show(now)]
         else:
             yield [question, gr.skip(), *_show(sides)]
@@ -86,9 +87,10 @@ def chat_tab(desk: Desk, current: gr.State) -> ChatTab:
     listen(persona.input, lambda slug: slug, persona, current)
     choosing = partial(gr.on, [persona.change, registers.change])
     listen(choosing, _contacts, [persona, registers], to)
-    # Also when the page itself chooses another persona: nobody goes on with somebody else's conversation.
-    for event in (clear.click, persona.change, to.input):
+    for event in (clear.click, persona.input, to.input):
         listen(event, lambda: _show([Side(), Side()]), None, shown, cancels=asking)
+    # When the page itself chooses the persona, which it may do while the first question is on its way.
+    listen(persona.change, _without_others, [persona, *states], shown)
     return ChatTab(tab, persona, registers, status, (left.state, right.state))
 
 
@@ -101,6 +103,13 @@ async def refreshed(desk: Desk, wanted: str | None) -> tuple[Update, Update, Upd
     value = wanted if wanted in known else next(iter(known), None)
     absence = await asyncio.to_thread(_absence, desk, wanted, known)
     return gr.Dropdown(choices=list(known), value=value), known, absence
+
+
+def _without_others(slug: str | None, *sides: Side) -> list[Update]:
+    """Empty columns where they hold another persona's conversation; else they stay untouched."""
+    if all(side.persona in ("", slug) for side in sides):
+        return [gr.skip() for _ in _show(sides)]
+    return _show([Side(), Side()])
 
 
 def _contacts(slug: str | None, registers: dict[str, Registers]) -> Update:
