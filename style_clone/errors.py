@@ -14,6 +14,7 @@ StyleCloneError                  1  anything that failed
 │   └── TooFewPairs              1  too little of the author's writing to train on
 ├── ModelError                   1  the base model cannot be fetched, converted or loaded
 ├── TrainingError                1  training could not go on
+│   └── TrainingCancelled        1  training was stopped on purpose; it can be resumed
 ├── ServingError                 1  the endpoint could not be started or reached
 │   └── EngineError              1  vLLM did not start, or died
 ├── JobError                     1  a background job failed
@@ -87,6 +88,10 @@ class ModelError(StyleCloneError):
 
 class TrainingError(StyleCloneError):
     """Training could not go on."""
+
+
+class TrainingCancelled(TrainingError):
+    """Training was stopped on purpose; it can be resumed."""
 
 
 class ServingError(StyleCloneError):

@@ -8,6 +8,7 @@ Everything a page needs is read from that folder, so whoever asks next, after a 
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import signal
 import subprocess
@@ -37,7 +38,10 @@ _POLL_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class Record:
-    """job.json. `started` is the process's creation time (seconds since 1970): a pid alone may be another's by now."""
+    """job.json. `started` is the process's creation time (seconds since 1970): a pid alone may be another's by now.
+
+    `command` is for people to read, `argv` for starting the same again; empty in records from before there was one.
+    """
 
     command: str
     created: str
@@ -46,6 +50,7 @@ class Record:
     exit_code: int | None = None
     problem: str = ""
     mend: str = ""
+    argv: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,11 @@ class Job:
         """The name of its folder; later jobs sort later."""
         return self.folder.name
 
+    @property
+    def command(self) -> str:
+        """Which command it runs, such as "train"."""
+        return self.id.split("-", 3)[-1]
+
     def record(self) -> Record:
         """What job.json says. Raises StorageError where it is damaged."""
         return Record(**read_json(self.folder / "job.json"))
@@ -66,6 +76,20 @@ class Job:
     def events(self) -> list[Event]:
         """What it has told so far, oldest first."""
         return list(read_events(self.folder / "events.jsonl"))
+
+    def events_since(self, start: int) -> tuple[list[Event], int]:
+        """What it has told from byte `start` of its events on, and the byte to go on from the next time.
+
+        A line still being written is left for then; one that a full disk cut short is passed over.
+        """
+        path = self.folder / "events.jsonl"
+        if not path.exists():
+            return [], start
+        with path.open("rb") as file:
+            file.seek(start)
+            text = file.read()
+        whole = text[: text.rfind(b"\n") + 1]
+        return list(filter(None, map(_event, whole.splitlines()))), start + len(whole)
 
     def state(self) -> State:
         """Where it stands. A process that is gone without an exit status on file has failed."""
@@ -94,7 +118,8 @@ class Job:
         if state == "done":
             return (self.folder / "stdout.txt").read_text(encoding="utf-8")
         if state == "cancelled":
-            raise JobError(f"{record.command} was cancelled", mend="Start it again when you like.")
+            problem = record.problem or f"{record.command} was cancelled"
+            raise JobError(problem, mend=record.mend or "Start it again when you like.")
         raise JobError(
             record.problem or f"{record.command} ended without a word (was the machine restarted?)",
             mend=record.mend or "Start it again.",
@@ -132,16 +157,24 @@ def start(
             raise JobError(f"{busy.record().command} is already running", mend="Wait for it, or cancel it.")
         job = Job(_new_folder(persona.runs, argv[0]))
         process = _spawn(job, workspace, [*program, *argv])
-        record = Record(_spell(argv), _now(), process.pid, _creation_time(process.pid))
+        command, now = " ".join(["style-clone", *argv]), datetime.now().astimezone().isoformat(timespec="seconds")
+        record = Record(command, now, process.pid, _creation_time(process.pid), argv=tuple(argv))
         write_json(job.folder / "job.json", asdict(record))
     threading.Thread(target=_see_through, args=(job, record, process), daemon=True).start()
     return job
 
 
-def latest(persona: PersonaFolder) -> Job | None:
-    """The persona's newest job, running or not."""
-    folders = sorted(path.parent for path in persona.runs.glob("*/job.json"))
-    return Job(folders[-1]) if folders else None
+def past(persona: PersonaFolder, *commands: str) -> list[Job]:
+    """The persona's jobs, newest first, running or not; only those of `commands` where some are named."""
+    jobs = [Job(path.parent) for path in persona.runs.glob("*/job.json")]
+    return sorted(
+        (job for job in jobs if not commands or job.command in commands), key=lambda job: job.id, reverse=True
+    )
+
+
+def latest(persona: PersonaFolder, *commands: str) -> Job | None:
+    """The first of `past`."""
+    return next(iter(past(persona, *commands)), None)
 
 
 def running(persona: PersonaFolder) -> Job | None:
@@ -175,19 +208,29 @@ def _see_through(job: Job, record: Record, process: subprocess.Popen[bytes]) -> 
     code = process.wait()
     # A full disk, or a persona deleted meanwhile: nowhere to write to, and `state` sees a process that is gone.
     with suppress(StorageError, FileNotFoundError):
-        problem, mend = ("", "") if code == 0 else _last_words(job.folder / "stderr.txt", record.command, code)
+        problem, mend = ("", "") if code == 0 else _last_words(job, record.command, code)
         if job.folder.exists():
             write_json(job.folder / "job.json", asdict(replace(record, exit_code=code, problem=problem, mend=mend)))
 
 
-def _last_words(stderr: Path, command: str, code: int) -> tuple[str, str]:
-    """Problem and mend as the command line prints them, or where to look."""
+def _last_words(job: Job, command: str, code: int) -> tuple[str, str]:
+    """Problem and mend as the command line prints them, else where to look; nothing of one that was to stop and did."""
+    stderr = job.folder / "stderr.txt"
     lines = stderr.read_text(encoding="utf-8", errors="replace").splitlines()
     errors = [number for number, line in enumerate(lines) if line.lower().startswith("error: ")]
     if errors:
         return lines[errors[-1]][len("error: ") :], "\n".join(lines[errors[-1] + 1 :])
+    if job.cancel_mark.exists():
+        return "", ""
     how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
     return f"{command} {how}", f"What it printed is in {stderr}"
+
+
+def _event(line: bytes) -> Event | None:
+    try:
+        return Event(**json.loads(line))
+    except (ValueError, TypeError):
+        return None
 
 
 def _new_folder(runs: Path, name: str) -> Path:
@@ -206,14 +249,6 @@ def _one_at_a_time(persona: PersonaFolder) -> Iterator[None]:
         with (persona.runs / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
-
-
-def _now() -> str:
-    return datetime.now().astimezone().isoformat(timespec="seconds")
-
-
-def _spell(argv: Arguments) -> str:
-    return " ".join(["style-clone", *argv])
 
 
 def _wait_for(condition: Callable[[], bool], timeout_seconds: float | None) -> bool:

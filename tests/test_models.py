@@ -17,7 +17,16 @@ import torch
 
 from style_clone import models
 from style_clone.errors import MissingStage, ModelError
-from style_clone.models import DEFAULT_BASE, BaseModel, load_model, load_tokenizer, resolve, trained_on
+from style_clone.models import (
+    DEFAULT_BASE,
+    BaseModel,
+    license_of,
+    load_model,
+    load_tokenizer,
+    num_parameters,
+    resolve,
+    trained_on,
+)
 from style_clone.persona import Persona
 from style_clone.workspace import PersonaFolder, Workspace, read_json
 from tests.tiny import tiny_model
@@ -268,6 +277,39 @@ def test_a_hub_model_is_pinned_to_its_revision_and_takes_no_pickles(
     assert read_json(base.path / "base.json") == {"name": "org/name", "revision": "abc123", "sha256": base.sha256}
 
 
+def test_the_hub_s_licence_is_noted_when_a_model_is_fetched(
+    workspace: Workspace, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import huggingface_hub
+
+    class Hub:
+        def model_info(self, repository: str) -> Any:
+            card = huggingface_hub.ModelCardData(license="llama3.2")
+            return type("Info", (), {"sha": "abc123", "card_data": card})
+
+    def download(repository: str, *, local_dir: Path, **options: Any) -> None:
+        shutil.copytree(folder, local_dir, dirs_exist_ok=True)
+
+    monkeypatch.setattr(huggingface_hub, "HfApi", Hub)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    assert license_of(resolve("org/name", workspace)) == "llama3.2"
+    assert license_of(resolve("org/name", workspace)) == "llama3.2", "the second time from the note alone"
+
+
+def test_a_folder_s_licence_and_size_come_from_its_files(folder: Path, workspace: Workspace) -> None:
+    base = resolve(str(folder), workspace)
+    assert num_parameters(base) == load_model(base).num_parameters()
+    assert license_of(base) == "unknown"
+    (folder / "README.md").write_text("---\nlicense: mit\n---\n")
+    assert license_of(base) == "MIT"
+
+
+def test_damaged_weights_have_no_size(folder: Path, workspace: Workspace) -> None:
+    (folder / "model.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0not json at all!")
+    with pytest.raises(ModelError, match="cannot be read as safetensors weights"):
+        num_parameters(resolve(str(folder), workspace))
+
+
 @pytest.mark.slow
 def test_the_real_bundled_model(base_model: BaseModel, monkeypatch: pytest.MonkeyPatch) -> None:
     assert base_model.name == DEFAULT_BASE
@@ -275,7 +317,8 @@ def test_the_real_bundled_model(base_model: BaseModel, monkeypatch: pytest.Monke
     assert tokenizer.eos_token == "<|im_end|>"
     model = load_model(base_model)
     assert {value.dtype for value in model.parameters()} == {torch.bfloat16}
-    assert model.num_parameters() == 134_515_008
+    assert model.num_parameters() == num_parameters(base_model) == 134_515_008
+    assert license_of(base_model) == "Apache-2.0"
     assert model.generation_config.eos_token_id == tokenizer.eos_token_id
     text = tokenizer.apply_chat_template(
         [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}], tokenize=False

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
+import sys
 from pathlib import Path
 
 import pytest
 
-from style_clone.cli.terminal import progress
+from style_clone.cli.terminal import progress, spell_minutes
 from style_clone.progress import EVENTS_VARIABLE, Event, read_events, silent, to_file
 
 EVENTS = [
@@ -71,6 +74,57 @@ def test_without_a_terminal_there_are_plain_lines_on_standard_error(capsys: pyte
     assert "loss 3.25" in err
     assert "1,23" in err
     assert "\x1b" not in err
+
+
+SAMPLE = {"prompt": "coming?\nnow?", "clone": "on my way", "author": "5 min"}
+
+
+def test_warnings_and_samples_are_lines_of_their_own(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress() as report:
+        report(Event("train", "", 41, 100, {"loss": 3.25, "seconds left": 200}))
+        report(Event("train", "warning: held-out loss rose", 42, 100, {"loss": 3.25}))
+        report(Event("train", "", 43, 100, {"loss": 3.25}, sample=SAMPLE))
+    assert capsys.readouterr().err.splitlines() == [
+        "train:  41% loss 3.25  3 min left",
+        "train: warning: held-out loss rose",
+        "train:   asked: coming? now?",
+        "train:   clone: on my way",
+        "train:  author: 5 min",
+    ]
+
+
+def test_a_terminal_shows_them_above_the_bar_and_the_time_left_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setattr(screen, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    with progress() as report:
+        report(Event("train", "", 41, 100, {"loss": 3.25, "seconds left": 200}, sample=SAMPLE))
+        report(Event("train", "warning: [red]held-out loss rose", 42, 100, {"loss": 3.25, "seconds left": 199}))
+    drawn = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen.getvalue())
+    assert "  clone: on my way" in drawn
+    assert "warning: [red]held-out loss rose\n" in drawn
+    bar = drawn.splitlines()[-1]
+    assert "0:03:19" in bar
+    assert "min left" not in bar
+    assert "loss 3.25" in bar
+    assert "warning" not in bar
+
+
+@pytest.mark.parametrize(
+    ("seconds", "spelled"),
+    [
+        (0, "under a minute"),
+        (59, "under a minute"),
+        (61, "1 min"),
+        (200, "3 min"),
+        (3600, "1 h 0 min"),
+        (7500, "2 h 5 min"),
+    ],
+)
+def test_a_time_to_wait_is_spelled_as_people_say_it(seconds: float, spelled: str) -> None:
+    assert spell_minutes(seconds) == spelled
 
 
 def test_quiet_draws_nothing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from style_clone.train.data import IGNORED, collate
-from style_clone.train.loss import reply_nats
+from style_clone.train.loss import reply_nats, weighted_nats
 from style_clone.train.tokens import NO_LOSS, Example
 from tests.tiny import counting_examples, tiny_model
 
@@ -51,3 +51,17 @@ def test_the_model_is_left_as_it_was() -> None:
     batch = collate(counting_examples(2), pad_id=2)
     reply_nats(model, **batch)
     assert model(input_ids=batch["input_ids"]).logits.shape == (*batch["input_ids"].shape, 64)
+
+
+def test_a_prompt_weighs_what_the_recipe_says() -> None:
+    examples = counting_examples(5)
+    replies, whole = collate(examples, pad_id=2), collate(examples, pad_id=2, prompt_weight=1.0)
+    model = tiny_model()
+    learned, count = weighted_nats(model, **replies)
+    everything, total = weighted_nats(model, **whole)
+    assert int(count) == sum(sum(example.mask) for example in examples)
+    assert int(total) == sum(len(example.ids) - 1 for example in examples), "nothing predicts a first token"
+    mixed, weight = weighted_nats(model, **collate(examples, pad_id=2, prompt_weight=0.25))
+    assert torch.allclose(mixed, learned + 0.25 * (everything - learned), atol=1e-4)
+    assert torch.allclose(weight, count + 0.25 * (total - count))
+    assert "weights" not in replies

@@ -1,4 +1,4 @@
-"""The second step's handlers: a job started, followed across reloads, cancelled, and its end told."""
+"""The third step's handlers: a job started, followed across reloads, cancelled, gone on with, and its end told."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from style_clone.errors import JobError, MissingStage, UsageError
 from style_clone.pairs.edits import Edits
 from style_clone.pairs.run import SUMMARY, build
 from style_clone.persona import Persona
-from style_clone.progress import Event
 from style_clone.ui.handlers import training
+from style_clone.ui.handlers.following import Follower
 from style_clone.workspace import PersonaFolder, Workspace, write_json
 from tests.pairs_chats import many_chats
+from tests.training_fakes import RUN
 
 TRAINER = """
 import sys, time
@@ -32,6 +33,21 @@ with progress(quiet=True) as report:
 """
 SLOW = TRAINER + "\ntime.sleep(60)\n"
 FAIL = "import sys; sys.exit('error: the model is <missing>\\nFetch it.')"
+CANCELLED = """
+import json, pathlib, sys, time
+root = pathlib.Path(sys.argv[-1])
+mark = root / "runs" / "checkpoints" / "identity.json"
+mark.parent.mkdir(parents=True)
+mark.write_text("{}")
+print("ready", flush=True)
+try:
+    time.sleep(60)
+except KeyboardInterrupt:
+    sys.exit("error: training was cancelled after step 7: the adapter of step 4 was kept\\nGo on with --resume")
+"""
+STOPPED = (
+    "import time; print('ready', flush=True)\ntry: time.sleep(60)\nexcept KeyboardInterrupt: raise SystemExit(130)"
+)
 SCORECARD = {"bits_per_byte": {"plain": 2.6, "prompted": 2.5, "clone": 1.9}, "verdict": "The clone is <closer>."}
 
 
@@ -62,7 +78,7 @@ def run_as(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 
 def follow(workspace: Workspace, until: Callable[[training.View], bool]) -> training.View:
     limit = time.monotonic() + 20
-    while not until(view := training.look(workspace, "sam")):
+    while not until(view := training.look(workspace, "sam", Follower())):
         assert time.monotonic() < limit, view
         time.sleep(0.05)
     return view
@@ -96,16 +112,18 @@ def test_training_is_told_from_bar_to_verdict(
     workspace: Workspace, persona: PersonaFolder, run_as: Callable[[str], None]
 ) -> None:
     run_as(TRAINER)
-    assert training.begin(workspace, "sam", " smollm2-135m ").running
+    training.begin(workspace, "sam", " smollm2-135m ", " epochs=3\n rank=8")
+    assert training.look(workspace, "sam", Follower()).running
     view = follow(workspace, lambda view: view.done)
+    assert view.next_step == "talk"
     assert "The clone is ready" in view.status
     assert "Held-out loss <b>3.10</b>" in view.chart
     assert view.result == ""
     job = jobs.latest(persona)
     assert job is not None
-    assert job.result() == "['train', 'sam', '--base', 'smollm2-135m']\n"
+    assert job.result() == "['train', 'sam', '--base', 'smollm2-135m', '--set', 'epochs=3', '--set', 'rank=8']\n"
     write_json(persona.scorecard, SCORECARD)
-    view = training.look(workspace, "sam")
+    view = training.look(workspace, "sam", Follower())
     assert "The clone is &lt;closer&gt;." in view.result
     assert all(bits in view.result for bits in ("2.60", "2.50", "1.90"))
 
@@ -121,9 +139,12 @@ def test_a_running_job_is_shown_and_cancelled(
         assert shown in view.status
     with pytest.raises(JobError, match="already running"):
         training.begin(workspace, "sam", "")
-    view = training.stop(workspace, "sam")
+    training.stop(workspace, "sam")
+    view = training.look(workspace, "sam", Follower())
     assert not view.running
     assert "cancelled" in view.status
+    assert "Nothing that was there before has changed" in view.status
+    assert (view.can_go_on, view.done) == (False, False)
 
 
 def test_a_failure_is_told_in_the_childs_words(
@@ -140,25 +161,110 @@ def test_a_failure_is_told_in_the_childs_words(
 def test_nobody_chosen_is_told(workspace: Workspace) -> None:
     with pytest.raises(UsageError, match="no persona"):
         training.begin(workspace, None, "")
-    assert training.look(workspace, None) == training.View()
-    assert training.stop(workspace, None) == training.View()
+    assert training.look(workspace, None, Follower()) == training.View()
+    training.stop(workspace, None)
 
 
-def test_curves_have_a_point_where_a_figure_changes() -> None:
-    rows = [(0, {"dev loss": 4.0}), (1, {"dev loss": 4.0, "loss": 5.0}), (2, {"dev loss": 4.0, "loss": 4.0})]
-    events = [Event("train", done=done, total=3, figures=figures) for done, figures in rows]
-    events += [Event("train", done=2, figures={"dev loss": 3.0, "loss": 4.0}), Event("evaluate", done=1)]
-    curves = training.curves(events)
-    assert curves["Held-out loss"] == [(0, 4.0), (2, 3.0)]
-    assert curves["Training loss"] == [(1, 5.0), (2, pytest.approx(4.8))]
+def wait_until_ready(persona: PersonaFolder) -> jobs.Job:
+    job = jobs.latest(persona)
+    assert job is not None
+    limit = time.monotonic() + 20
+    while (job.folder / "stdout.txt").read_text() != "ready\n":
+        assert time.monotonic() < limit
+        time.sleep(0.02)
+    return job
 
 
-def test_time_left_follows_the_pace_of_the_stage() -> None:
-    events = [Event("model", done=1, total=1, time=0)]
-    events += [Event("train", done=step, total=100, time=100 + 6 * step) for step in (0, 10, 20)]
-    assert training.minutes_left(events) == "about 8 min left"
-    assert training.minutes_left(events[:2]) == ""
-    assert training.minutes_left([*events, Event("train", done=99, total=100, time=700)]) == "under a minute left"
+def test_what_was_kept_is_told_in_the_commands_own_words_and_gone_on_with(
+    workspace: Workspace, persona: PersonaFolder, run_as: Callable[[str], None]
+) -> None:
+    run_as(CANCELLED)
+    training.begin(workspace, "sam", "", f"epochs=3 {persona.root}")
+    job = wait_until_ready(persona)
+    job.cancel_mark.touch()
+    assert "Stopping" in training.look(workspace, "sam", Follower()).status
+    training.stop(workspace, "sam")
+    view = training.look(workspace, "sam", Follower())
+    assert "Training was cancelled after step 7: the adapter of step 4 was kept" in view.status
+    assert "--resume" not in view.status, "there is a button for that"
+    assert (view.can_go_on, view.next_step) == (True, "go on")
+    run_as(TRAINER)
+    training.go_on(workspace, "sam")
+    view = follow(workspace, lambda view: view.done)
+    assert not view.can_go_on
+    resumed = jobs.latest(persona)
+    assert resumed is not None
+    assert list(resumed.record().argv) == [*job.record().argv, "--resume"]
+    with pytest.raises(UsageError, match="no training to go on with"):
+        training.go_on(workspace, "sam")
+
+
+def test_a_failure_can_be_gone_on_with_and_settings_stay(
+    workspace: Workspace, persona: PersonaFolder, run_as: Callable[[str], None]
+) -> None:
+    run_as(FAIL)
+    training.begin(workspace, "sam", "smollm2-135m", "epochs=3")
+    assert not follow(workspace, lambda view: not view.running).can_go_on
+    write_json(persona.runs / "checkpoints" / "identity.json", {})
+    view = training.look(workspace, "sam", Follower())
+    assert view.can_go_on
+    assert "last checkpoint" in view.status
+    for _ in range(2):
+        training.go_on(workspace, "sam")
+        follow(workspace, lambda view: not view.running)
+    last = jobs.latest(persona)
+    assert last is not None
+    assert " ".join(last.record().argv) == "train sam --base smollm2-135m --set epochs=3 --resume"
+
+
+def test_a_cancelled_measurement_leaves_the_clone(
+    workspace: Workspace, persona: PersonaFolder, run_as: Callable[[str], None]
+) -> None:
+    write_json(persona.scorecard, SCORECARD)
+    run_as(STOPPED)
+    training.begin(workspace, "sam", "")
+    wait_until_ready(persona)
+    write_json(persona.adapter / "run.json", RUN)
+    training.stop(workspace, "sam")
+    view = training.look(workspace, "sam", Follower())
+    assert "The clone is trained" in view.status
+    assert view.done
+    assert "Leak check: clean" in view.result
+    assert "closer" not in view.result, "the scorecard is of another adapter"
+
+
+def test_a_plan_does_not_hide_how_training_stands(
+    workspace: Workspace, persona: PersonaFolder, run_as: Callable[[str], None]
+) -> None:
+    run_as(TRAINER)
+    training.begin(workspace, "sam", "")
+    follow(workspace, lambda view: view.done)
+    run_as(SLOW)
+    jobs.start(workspace, persona, ["plan", "sam"])
+    view = training.look(workspace, "sam", Follower())
+    assert view.planning
+    assert view.running
+    assert "Planning" in view.plan
+    assert "The clone is ready" in view.status
+    training.stop(workspace, "sam")
+    view = training.look(workspace, "sam", Follower())
+    assert "Planning was cancelled" in view.plan
+    assert "The clone is ready" in view.status
+
+
+def test_the_result_holds_what_was_predicted_against_what_was(workspace: Workspace, persona: PersonaFolder) -> None:
+    write_json(persona.adapter / "run.json", RUN)
+    shown = training.look(workspace, "sam", Follower()).result
+    for told in ("9 min", "9 min predicted, +6%", "1.8 GB", "1.9 GB predicted, -6%", "3.40", "from 4.45", "3 of 200"):
+        assert told in shown, told
+    assert "It ran to its end" in shown
+    write_json(persona.adapter / "run.json", {**RUN, "resumed": 2, "stopped": "early", "leaks": {"verdict": "<leaky>"}})
+    shown = training.look(workspace, "sam", Follower()).result
+    for told in ("taken up again twice", "since it was last taken up", "stopped early", "Leak check: &lt;leaky&gt;"):
+        assert told in shown, told
+    assert "9 min predicted" not in shown, "only the last part was timed"
+    write_json(persona.adapter / "run.json", {"base": {"name": "older"}})
+    assert "Time" not in training.look(workspace, "sam", Follower()).result
 
 
 def test_a_scorecard_without_the_three_numbers_shows_nothing() -> None:

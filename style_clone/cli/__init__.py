@@ -19,8 +19,10 @@ COMMANDS = {
     "pairs": "Turn a persona's messages into training pairs.",
     "redact": "What is masked in a persona's pairs; add words, keep words, see a report.",
     "backtranslate": "Let a model write prompts for documents that have only a template.",
+    "plan": "What training would take on this machine, and what to expect of it.",
     "train": "Train a persona's adapter.",
     "evaluate": "Measure clone against prompted baseline on held-out writing.",
+    "export": "Write a clone for other programs: adapter, merged model or GGUF.",
     "serve": "Start vLLM and the endpoint.",
     "ui": "Open the page: upload, train, chat.",
     "chat": "Chat with a persona in the terminal.",
@@ -60,6 +62,7 @@ def cli() -> None:
     Try it on a sample:     style-clone demo
     Your own writing:       style-clone ingest me ~/chat.txt --me "Your Name"
                             style-clone pairs me
+                            style-clone plan me
                             style-clone train me
                             style-clone ui
 

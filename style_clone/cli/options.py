@@ -9,7 +9,9 @@ from typing import Any, TypeVar
 
 import click
 
+from style_clone.errors import MissingStage, UsageError
 from style_clone.settings import Settings
+from style_clone.workspace import PersonaFolder
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -37,3 +39,49 @@ def base_option(function: Function) -> Function:
         show_default=True,
         help="Base model: the bundled one, a hub id such as org/name, or a local folder.",
     )(function)
+
+
+def set_option(function: Function) -> Function:
+    """Add `--set KEY=VALUE`, repeatable, given to the command as `assignments`; `overrides` reads them."""
+    return click.option(
+        "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Change the recipe; repeatable."
+    )(function)
+
+
+def overrides(assignments: tuple[str, ...]) -> dict[str, str]:
+    """What `--set` gave, by setting: told to be wrong before a base model is fetched.
+
+    Raises UsageError for what is no KEY=VALUE, and for settings that fit no size of base model.
+    """
+    pairs = [assignment.partition("=") for assignment in assignments]
+    for key, equals, _ in pairs:
+        if not equals:
+            raise UsageError(f"--set {key}: expected KEY=VALUE", mend="For example: --set epochs=4")
+    found = {key: value for key, _, value in pairs}
+    _check_settings(found)
+    return found
+
+
+def _check_settings(changes: dict[str, str]) -> None:
+    from style_clone.train.recipes import TABLE
+
+    refused: list[UsageError] = []
+    for row in TABLE:
+        try:
+            row.recipe.with_overrides(changes)
+            return
+        except UsageError as error:
+            refused.append(error)
+    raise refused[0]
+
+
+def check_pairs(folder: PersonaFolder) -> None:
+    """Raises MissingStage where there are no pairs, or messages that came after them."""
+    from style_clone.pairs.run import is_fresh, load_summary
+
+    load_summary(folder)
+    if not is_fresh(folder):
+        raise MissingStage(
+            f"{folder.slug}'s pairs are older than its messages or your changes to them",
+            mend=f"Make them anew: style-clone pairs {folder.slug}",
+        )

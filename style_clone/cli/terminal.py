@@ -1,5 +1,7 @@
 """Progress in the terminal: one bar per stage, with its figures; plain lines where there is no terminal.
 
+What is worth keeping, a warning or a sample of what the clone writes by now, is printed above the bar.
+
 A command that runs as the child of a job writes its events to the job's file instead.
 """
 
@@ -9,13 +11,18 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, Task, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.text import Text
 
-from style_clone.progress import EVENTS_VARIABLE, Event, Report, silent, to_file
+from style_clone.progress import EVENTS_VARIABLE, WARNING, Event, Report, silent, to_file
+
+LEFT = "seconds left"
+"""The figure that has a column of its own."""
 
 
 @contextmanager
@@ -41,10 +48,21 @@ def _bars() -> Progress:
         TextColumn("{task.percentage:>3.0f}%"),
         TimeElapsedColumn(),
         TextColumn("left"),
-        TimeRemainingColumn(),
+        _Left(),
         TextColumn("{task.description}"),
     )
     return Progress(*columns, console=Console(stderr=True))
+
+
+class _Left(TimeRemainingColumn):
+    """How long the stage will take yet: what it says itself, else what its pace lets expect."""
+
+    def render(self, task: Task) -> Text:
+        """Such as 0:03:20."""
+        seconds = task.fields.get("seconds_left")
+        if seconds is None:
+            return super().render(task)
+        return Text(str(timedelta(seconds=round(seconds))), style="progress.remaining")
 
 
 class _Drawer:
@@ -55,11 +73,14 @@ class _Drawer:
         self.tasks: dict[str, TaskID] = {}
 
     def __call__(self, event: Event) -> None:
+        for line in _lasting(event):
+            self.bars.console.print(line, markup=False, highlight=False)
         if event.stage not in self.tasks:
             self.tasks[event.stage] = self.bars.add_task("", stage=event.stage, total=None)
         task = self.tasks[event.stage]
-        total = event.total or None
-        self.bars.update(task, completed=event.done, total=total, description=_describe(event))
+        total, left = event.total or None, event.figures.get(LEFT)
+        told = _describe(event, in_bar=True)
+        self.bars.update(task, completed=event.done, total=total, description=told, seconds_left=left)
 
 
 class _Lines:
@@ -69,6 +90,8 @@ class _Lines:
         self.last: dict[str, tuple[str, int]] = {}
 
     def __call__(self, event: Event) -> None:
+        for line in _lasting(event):
+            click.echo(f"{event.stage}: {line}", err=True)
         # Where the share is known, ten lines a stage are enough; else each new text is news.
         news = ("", int(10 * event.done / event.total)) if event.total else (event.text, 0)
         if self.last.get(event.stage) != news:
@@ -77,8 +100,25 @@ class _Lines:
             click.echo(f"{event.stage}: {share}{_describe(event)}", err=True)
 
 
-def _describe(event: Event) -> str:
-    figures = [
-        f"{name} {value:.3g}" if abs(value) < 100 else f"{name} {value:,.0f}" for name, value in event.figures.items()
-    ]
-    return "  ".join(filter(None, [event.text, *figures]))
+def _lasting(event: Event) -> list[str]:
+    """What of an event is to stay readable: its warning, and its sample on a line each for message and replies."""
+    warnings = [event.text] if event.text.startswith(WARNING) else []
+    names = {"prompt": "asked", "clone": "clone", "author": "author"}
+    told = [(name, " ".join(event.sample[key].split())) for key, name in names.items() if key in event.sample]
+    return [*warnings, *(f"{name:>7}: {text}" for name, text in told)]
+
+
+def _describe(event: Event, *, in_bar: bool = False) -> str:
+    text = "" if event.text.startswith(WARNING) else event.text
+    figures = {name: value for name, value in event.figures.items() if name != LEFT}
+    told = [f"{name} {value:.3g}" if abs(value) < 100 else f"{name} {value:,.0f}" for name, value in figures.items()]
+    left = [] if in_bar or LEFT not in event.figures else [f"{spell_minutes(event.figures[LEFT])} left"]
+    return "  ".join(filter(None, [text, *told, *left]))
+
+
+def spell_minutes(seconds: float) -> str:
+    """A time to wait, such as "under a minute", "3 min" or "2 h 5 min"."""
+    if seconds < 60:
+        return "under a minute"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"

@@ -58,18 +58,21 @@ class LengthBatches:
             yield batch
 
 
-def collate(examples: Sequence[Example], pad_id: int) -> dict[str, torch.Tensor]:
+def collate(examples: Sequence[Example], pad_id: int, prompt_weight: float = 0.0) -> dict[str, torch.Tensor]:
     """`input_ids` and `labels`, each (B, T), padded on the right.
 
+    With a `prompt_weight` the prompts' tokens are labelled too, and `weights` (B, T) says what each token's loss weighs.
     No attention mask: attention looks only back, so padding on the right cannot reach a token that carries loss.
     """
     import torch
 
     width = max(len(example.ids) for example in examples)
     ids = torch.full((len(examples), width), pad_id)
-    labels = torch.full((len(examples), width), IGNORED)
+    weights = torch.zeros(len(examples), width)
     for row, example in enumerate(examples):
-        tokens = torch.tensor(example.ids)
-        ids[row, : len(tokens)] = tokens
-        labels[row, : len(tokens)] = torch.where(torch.tensor(example.owner) == NO_LOSS, IGNORED, tokens)
-    return {"input_ids": ids, "labels": labels}
+        ids[row, : len(example.ids)] = torch.tensor(example.ids)
+        is_reply = torch.tensor(example.owner) != NO_LOSS
+        weights[row, : len(example.ids)] = torch.where(is_reply, 1.0, prompt_weight)
+    weights[:, 0] = 0.0  # nothing stands before it to predict it from
+    batch = {"input_ids": ids, "labels": torch.where(weights > 0, ids, IGNORED)}
+    return {**batch, "weights": weights} if prompt_weight else batch

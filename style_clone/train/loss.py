@@ -25,17 +25,36 @@ def reply_nats(model: Any, input_ids: torch.Tensor, labels: torch.Tensor) -> tor
     """
     import torch
 
+    logits = reply_logits(model, input_ids, labels)
+    return torch.nn.functional.cross_entropy(logits.float(), labels[labels != IGNORED], reduction="none")
+
+
+def weighted_nats(
+    model: Any, input_ids: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The sum of the labelled tokens' nats, each times its weight, and the sum of the weights: the loss is their quotient.
+
+    `weights` are (B, T), as `data.collate` gives them where prompts carry loss too; without them each token weighs 1.
+    """
+    nats = reply_nats(model, input_ids, labels)
+    weighing = nats.new_ones(nats.shape) if weights is None else weights[labels != IGNORED]
+    return (nats * weighing).sum(), weighing.sum()
+
+
+def reply_logits(model: Any, input_ids: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """What the model says each reply token will be, (N, V), before it has seen it; arguments as of `reply_nats`."""
     wanted = labels != IGNORED  # (B, T); a first token has nothing before it to be predicted from
     predicting = wanted.roll(-1, dims=1)
     with _project_only(model, predicting):
-        logits = model(input_ids=input_ids, use_cache=False).logits  # (N, V)
-    return torch.nn.functional.cross_entropy(logits.float(), labels[wanted], reduction="none")
+        logits: torch.Tensor = model(input_ids=input_ids, use_cache=False).logits
+    return logits
 
 
 @contextmanager
 def _project_only(model: Any, positions: torch.Tensor) -> Iterator[None]:
     """Within the block, the output layer sees the hidden states at `positions` (B, T) alone: (B, T, D) -> (N, D)."""
-    handle = model.get_output_embeddings().register_forward_pre_hook(lambda _, inputs: (inputs[0][positions],))
+    whole = getattr(model, "module", model)  # what PyTorch wraps for several processes
+    handle = whole.get_output_embeddings().register_forward_pre_hook(lambda _, inputs: (inputs[0][positions],))
     try:
         yield
     finally:

@@ -1,30 +1,33 @@
-"""The story of training: pairs -> examples -> LoRA on the base model -> the best epoch -> adapter/."""
+"""The story of training: pairs -> examples -> LoRA on the base model -> the best of what was measured -> adapter/."""
 
 from __future__ import annotations
 
 import fcntl
-import platform
-import resource
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, replace
-from importlib.metadata import version
-from pathlib import Path
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
 
-from style_clone.conversation import Pair, read_pairs
-from style_clone.errors import MissingStage, TrainingError
-from style_clone.models import BaseModel, load_model, load_tokenizer
+from style_clone import models
+from style_clone.errors import StorageError, TrainingCancelled, TrainingError
+from style_clone.models import BaseModel
 from style_clone.persona import Persona
 from style_clone.progress import Event, Report, silent
-from style_clone.register import lines_of, registers_of
-from style_clone.train import artifact
-from style_clone.train.recipe import Recipe
-from style_clone.train.tokens import Tokenised, Tokeniser
-from style_clone.workspace import PersonaFolder, read_json, storage_errors, write_json
+from style_clone.train import artifact, processes
+from style_clone.train.checkpoints import Checkpoints, Story
+from style_clone.train.leaks import leak_check
+from style_clone.train.lora import attach_lora
+from style_clone.train.prepared import Prepared, prepare
+from style_clone.train.probe import probe
+from style_clone.train.samples import Sampler
+from style_clone.workspace import PersonaFolder, storage_errors
 
-LIBRARIES = ("torch", "transformers", "peft", "accelerate", "style-clone")
+if TYPE_CHECKING:
+    from style_clone.train.loop import Outcome
+
+__all__ = ["CHECKPOINT_SECONDS", "Prepared", "only_run", "prepare", "train"]
+CHECKPOINT_SECONDS = 30.0
+"""At most so much work is lost when the process is killed, besides the step or the measurement that runs."""
 
 
 def train(
@@ -34,48 +37,123 @@ def train(
     overrides: Mapping[str, str] | None = None,
     resume: bool = False,
     report: Report = silent,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> dict[str, Any]:
-    """Train the persona's adapter and save it; returns run.json.
+    """Train the persona's adapter and save it; returns run.json. Of several processes the first does that, others return {}.
 
     `overrides` change the recipe, as `--set` does. With `resume`, a run of the same recipe, base and pairs goes on from its
-    last whole epoch. Raises MissingStage, UsageError, TrainingError, StorageError.
+    last checkpoint. SIGINT and SIGTERM end the loop after the step that runs. Raises MissingStage, UsageError, TrainingError
+    and its TrainingCancelled, StorageError.
     """
-    recipe = Recipe().with_overrides(overrides or {})
-    with only_run(folder):
-        report(Event("train", "reading pairs and base model"))
-        tokenizer = load_tokenizer(base)
-        pairs = _read_pairs(folder)
-        registers = registers_of(pairs["train"]) if recipe.registers else {}
-        lines = lines_of([pair for split in pairs.values() for pair in split], registers)
-        tokenise = Tokeniser(tokenizer, Persona.load(folder).prompt, recipe.max_tokens, lines)
-        data = {split: tokenise(of_split) for split, of_split in pairs.items()}
-        identity = _identity(folder, base, recipe)
-        checkpoints = _checkpoints(folder, identity, resume=resume)
-        model = attach_lora(base, recipe)
+    report(Event("train", "reading pairs and base model"))
+    run = _Run(folder, base, prepare(folder, base, overrides), Checkpoints.of(folder), report)
+    with processes.joined(), only_run(folder):
+        with processes.first_alone():
+            if processes.is_first():
+                run.checkpoints.open(run.prepared.key, folder.slug, resume=resume)
+        model = attach_lora(base, run.prepared.recipe)
+        if run.checkpoints.newest() is None:
+            run.predict(model)
+        with processes.told_to_stop() as told:
+            outcome = run.loop(model, told, checkpoint_seconds)
+            if not processes.is_first():
+                return {}
+            if told() or outcome.stopped == "cancelled":
+                raise run.cancelled(model, outcome)
+        run.keep(model, outcome, run.leaks(model))
+        run.checkpoints.clear()
+    return artifact.load_run(folder)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """The parts of one run."""
+
+    folder: PersonaFolder
+    base: BaseModel
+    prepared: Prepared
+    checkpoints: Checkpoints
+    report: Report
+
+    def predict(self, model: Any) -> None:
+        """See what the run will take, and note it for the end. Every process takes part: they share the machine."""
+        prepared = self.prepared
+        found = probe(model, prepared.examples, prepared.recipe, prepared.pad_id, self.report)
+        if processes.is_first():
+            predicted = {"seconds": found.seconds, "peak_memory_bytes": found.peak_memory_bytes}
+            self.checkpoints.tell(Story(predicted=predicted))
+
+    def loop(self, model: Any, told: Callable[[], bool], checkpoint_seconds: float) -> Outcome:
+        """Train; where the disk gets full meanwhile, the last complete checkpoint is left to go on from."""
         from style_clone.train.loop import run_loop
 
-        with artifact.saving_weights(checkpoints):
-            outcome = run_loop(
-                model,
-                {split: tokenised.examples for split, tokenised in data.items()},
-                recipe,
-                checkpoints,
-                tokenizer.pad_token_id or tokenizer.eos_token_id,
-                report,
-                resume=resume,
-            )
-        run = {**identity, "registers": registers, **_describe(data["train"], recipe, asdict(outcome))}
-        artifact.save(model, folder, run)
+        prepared, recipe = self.prepared, self.prepared.recipe
+        prompt = Persona.load(self.folder).prompt
+        try:
+            with artifact.saving_weights(self.checkpoints.path):
+                return run_loop(
+                    model,
+                    prepared.examples,
+                    recipe,
+                    self.checkpoints.path,
+                    prepared.pad_id,
+                    self.report,
+                    sample=Sampler(prepared.tokenizer, prompt, prepared.pairs["dev"], recipe.seed),
+                    cancelled=told,
+                    checkpoint_seconds=checkpoint_seconds,
+                )
+        except StorageError as error:
+            self.checkpoints.tidy()
+            raise StorageError(error.problem, mend=f"{error.mend} {self._how_to_go_on}") from error
+
+    def leaks(self, model: Any) -> dict[str, Any]:
+        """What the adapter gives away of the pairs it was trained on."""
+        prepared = self.prepared
+        return leak_check(
+            model,
+            prepared.examples["train"],
+            prepared.examples["dev"],
+            prepared.pad_id,
+            seed=prepared.recipe.seed,
+            conversations=[pair.conversation for pair in prepared.pairs["train"]],
+            canaries=prepared.canaries,
+            report=self.report,
+        )
+
+    def keep(self, model: Any, outcome: Outcome, leaks: dict[str, Any] | None) -> None:
+        """Make `model` the persona's adapter. Raises StorageError."""
+        prepared, base = self.prepared, self.base
+        counts = artifact.counts(prepared.data["train"], prepared.recipe.epochs)
+        told = {"registers": prepared.registers, **asdict(self.checkpoints.story()), "leaks": leaks}
+        run = {**prepared.identity, **told, **asdict(outcome), **counts, "versions": artifact.versions()}
+        artifact.save(model, self.folder, run, license=models.license_of(base))
         # Read again: aliases or consent may have changed in the meantime.
-        trained = Persona.load(folder).with_base(base.name, base.source, base.revision, base.sha256)
-        replace(trained, versions=run["versions"]).save(folder)
-        shutil.rmtree(checkpoints, ignore_errors=True)
-    return artifact.load_run(folder)
+        trained = Persona.load(self.folder).with_base(base.name, base.source, base.revision, base.sha256)
+        replace(trained, versions=run["versions"]).save(self.folder)
+
+    def cancelled(self, model: Any, outcome: Outcome) -> TrainingCancelled:
+        """Keep the best so far, unless nothing was measured yet, and say so. No leak check: nobody waits for it now."""
+        if outcome.best_step:
+            self.keep(model, outcome, None)
+            kept = f"the adapter of step {outcome.best_step} is kept, held-out loss {outcome.best_dev_nats:.3f}"
+        else:
+            kept = "nothing was measured yet, so nothing that was there before has changed"
+        return TrainingCancelled(f"training was cancelled after step {outcome.steps}: {kept}", mend=self._how_to_go_on)
+
+    @property
+    def _how_to_go_on(self) -> str:
+        return f"Go on, with the same options: style-clone train {self.folder.slug} --resume"
 
 
 @contextmanager
 def only_run(folder: PersonaFolder) -> Iterator[None]:
-    """Hold the persona's training lock; the system lets go of it however this process ends."""
+    """Hold the persona's training lock; the system lets go of it however this process ends.
+
+    Of several processes that train together the first holds it for all.
+    """
+    if not processes.is_first():
+        yield
+        return
     with storage_errors(folder.runs):
         folder.runs.mkdir(parents=True, exist_ok=True)
     with (folder.runs / "train.lock").open("w") as lock:
@@ -87,68 +165,3 @@ def only_run(folder: PersonaFolder) -> Iterator[None]:
                 mend="Wait for that run to end, or cancel it, then run again.",
             ) from error
         yield
-
-
-def _read_pairs(folder: PersonaFolder) -> dict[str, list[Pair]]:
-    if not folder.split("train").exists():
-        raise MissingStage(f"{folder.slug} has no pairs yet", mend=f"Make them: style-clone pairs {folder.slug}")
-    pairs = {split: read_pairs(folder.split(split)) for split in ("train", "dev")}
-    for split, of_split in pairs.items():
-        if not of_split:
-            raise TrainingError(
-                f"{folder.slug} has no {split} pairs: conversations and documents stay whole, and there are too few of them",
-                mend=f"Add more writing, from other days or chats, then: style-clone pairs {folder.slug}",
-            )
-    return pairs
-
-
-def _identity(folder: PersonaFolder, base: BaseModel, recipe: Recipe) -> dict[str, Any]:
-    """What makes two runs the same run."""
-    named = {"name": base.name, "revision": base.revision, "sha256": base.sha256}
-    return {"base": named, "recipe": asdict(recipe), "pairs_sha256": artifact.pairs_hash(folder)}
-
-
-def _checkpoints(folder: PersonaFolder, identity: dict[str, Any], *, resume: bool) -> Path:
-    """The folder of this run's checkpoints: kept for `resume` where it belongs to the same run, else emptied."""
-    path = folder.runs / "checkpoints"
-    note = path / "identity.json"
-    for unfinished in (folder for folder in path.glob("checkpoint-*") if not (folder / "trainer_state.json").exists()):
-        shutil.rmtree(unfinished)  # killed while it was written; its state comes last
-    if resume and not (note.exists() and read_json(note) == identity and any(path.glob("checkpoint-*"))):
-        raise TrainingError(
-            f"{folder.slug} has no run to resume with this recipe, base model and pairs",
-            mend=f"Start anew: style-clone train {folder.slug}",
-        )
-    if not resume:
-        shutil.rmtree(path, ignore_errors=True)
-        write_json(note, identity)
-    return path
-
-
-def attach_lora(base: BaseModel, recipe: Recipe) -> Any:
-    """The base model in bfloat16 with a fresh LoRA in float32 on every linear layer but the output."""
-    import torch
-    from peft import LoraConfig, get_peft_model
-
-    torch.manual_seed(recipe.seed)
-    config = LoraConfig(
-        r=recipe.rank,
-        lora_alpha=recipe.alpha,
-        lora_dropout=recipe.dropout,
-        target_modules="all-linear",
-        task_type="CAUSAL_LM",
-    )
-    return get_peft_model(load_model(base), config)
-
-
-def _describe(data: Tokenised, recipe: Recipe, outcome: dict[str, Any]) -> dict[str, Any]:
-    """What run.json says besides the run's identity."""
-    return {
-        **outcome,
-        "num_train_tokens": data.num_tokens * recipe.epochs,
-        "num_target_tokens": data.num_target_tokens * recipe.epochs,
-        "dropped_turns": data.dropped_turns,
-        "cut_replies": data.cut_replies,
-        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
-    }

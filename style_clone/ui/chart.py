@@ -32,21 +32,32 @@ class _Frame:
         return self.height - _BOTTOM - (value - self.y[0]) / (self.y[1] - self.y[0]) * (self.height - _TOP - _BOTTOM)
 
 
-def line_chart(curves: Mapping[str, Sequence[Point]], *, x_name: str, y_name: str, x_end: float = 0) -> str:
+def line_chart(
+    curves: Mapping[str, Sequence[Point]], *, x_name: str, y_name: str, x_end: float = 0, best: str = ""
+) -> str:
     """The curves in order, the first as a plain line, later ones with their points marked. Empty without points.
 
-    The x axis goes from 0 to `x_end` at least, so that curves grow into the picture.
+    The x axis goes from 0 to `x_end` at least, so that curves grow into the picture. Of the curve named `best` the lowest
+    point is ringed and told.
     """
     points = [point for curve in curves.values() for point in curve if math.isfinite(point[1])]
     if not points:
         return ""
+    lowest = min(
+        (spot for spot in curves.get(best, ()) if math.isfinite(spot[1])), key=lambda spot: spot[1], default=None
+    )
+    told = (
+        f'<span class="sc-key-best">Best <b>{lowest[1]:.2f}</b> after {lowest[0]:,.0f} {escape(x_name)}</span>'
+        if lowest
+        else ""
+    )
     ranges = (0.0, max(1.0, x_end, *(x for x, _ in points))), _span([y for _, y in points])
     pictures = [
         f'<svg class="{name}" viewBox="0 0 {size[0]} {size[1]}" role="img" aria-label="{escape(_spoken(curves, y_name))}">'
-        f"{_picture(curves, _Frame(*ranges, *size), x_name)}</svg>"
+        f"{_picture(curves, _Frame(*ranges, *size), x_name)}{_ring(lowest, _Frame(*ranges, *size))}</svg>"
         for name, size in (("sc-wide", WIDE), ("sc-narrow", NARROW))
     ]
-    return f'<figure class="sc-chart"><figcaption>{_legend(curves)}</figcaption>{"".join(pictures)}</figure>'
+    return f'<figure class="sc-chart"><figcaption>{_legend(curves)}{told}</figcaption>{"".join(pictures)}</figure>'
 
 
 def bar_chart(groups: Mapping[str, Sequence[float]], labels: Sequence[str], *, x_name: str, y_name: str) -> str:
@@ -97,6 +108,12 @@ def _curve(number: int, curve: Sequence[Point], frame: _Frame) -> str:
     marks = spots if number else spots[-1:]
     dots = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{4 if number else 3}"/>' for x, y in marks)
     return f'<g class="sc-curve-{number}"><polyline points="{path}"/>{dots}</g>'
+
+
+def _ring(point: Point | None, frame: _Frame) -> str:
+    if point is None:
+        return ""
+    return f'<circle class="sc-best" cx="{frame.across(point[0]):.1f}" cy="{frame.down(point[1]):.1f}" r="8"/>'
 
 
 def _bars(groups: Mapping[str, Sequence[float]], labels: Sequence[str], frame: _Frame, x_name: str) -> str:

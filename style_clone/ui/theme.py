@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from style_clone.ui.train_theme import TRAIN_CSS
+
 FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif")
 FONT_MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
@@ -56,7 +58,8 @@ VARIABLES = {
 }
 """Variables of a Gradio theme, to be set on its base theme."""
 
-CSS = """
+CSS = (
+    """
 .gradio-container { max-width: 1080px !important; width: 100%; margin: 0 auto !important; }
 .gradio-container main { width: 100%; max-width: none; padding: 12px 0 24px; }
 .gradio-container .html-container { padding: 0; }
@@ -260,3 +263,5 @@ CSS = """
   .sc-narrow { display: block !important; }
 }
 """
+    + TRAIN_CSS
+)

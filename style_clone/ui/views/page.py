@@ -43,7 +43,7 @@ def build_page(desk: Desk) -> gr.Blocks:
         listen(pairs.tab.select, lambda *seen: pairs_refreshed(pairs.painter, *seen), pairs_inputs, pairs.board.all)
         train_outputs = [training.persona, *training.shown]
         for event in (page.load, training.tab.select):
-            listen(event, lambda slug: train_refreshed(desk, slug), current, train_outputs)
+            listen(event, lambda slug: train_refreshed(training, slug), current, train_outputs)
         for event in (page.load, chat.tab.select):
             listen(event, refresh_chat, current, [chat.persona, chat.registers, chat.status])
         for button, tab in (

@@ -1,0 +1,270 @@
+"""The same LoRA training in fewer and larger matrix products, for CPUs.
+
+PEFT computes a LoRA layer as x W' + s (x A') B': two thin products beside the one that does the work, with a cast and a sum
+between them. Here layers that read the same tensor (q, k and v; gate and up) become one layer whose weight stands beside
+its scaled B matrices in one block, so that a pass is one thin and one whole product:
+
+    u = x A'                  y = [x u] [W sB]'
+    [dx t] = dy [W sB]        dx += t A      dA = t' x      dB = s dy' u
+
+and attention looks, block by block of queries, only at what stands before them, where the plain form computes the whole
+square and throws half of it away. Results differ from PEFT's only by rounding, in the direction of less of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import accumulate
+from typing import Any
+
+import torch
+from peft.tuners.lora.layer import Linear as LoraLinear
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import AttentionInterface
+from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
+
+SIBLINGS = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
+"""Layers that read the same tensor, by the names that Llama's family of models gives them."""
+BLOCK = 128
+"""Queries that attention takes at a time."""
+ATTENTION = "causal_blocks"
+"""The name under which transformers finds our attention."""
+
+
+@contextmanager
+def fused(model: Any) -> Iterator[None]:
+    """Train `model`, a PEFT model with one LoRA, by these kernels within the block.
+
+    Where they do not apply, on a GPU, with dropout or with a base that is not bfloat16, it trains as PEFT does.
+    """
+    groups = [Group(layers) for layers in _groups(model)] if _applies(model) else []
+    attention = model.config._attn_implementation
+    try:
+        for group in groups:
+            group.attach()
+        if groups:
+            _use_attention(model, ATTENTION)
+        yield
+    finally:
+        for group in groups:
+            group.detach()
+        if groups:
+            _use_attention(model, attention)
+
+
+class Group:
+    """LoRA layers that read one tensor, computed as one while attached."""
+
+    def __init__(self, layers: Sequence[LoraLinear]) -> None:
+        self.layers = layers
+        self.downs = [layer.lora_A["default"].weight for layer in layers]  # (r, I) each, float32
+        self.ups = [layer.lora_B["default"].weight for layer in layers]  # (O, r) each, float32
+        self.scales = [float(layer.scaling["default"]) for layer in layers]
+        weights = [layer.base_layer.weight for layer in layers]  # (O, I) each, bfloat16
+        self.inputs = weights[0].shape[1]
+        self.outs = [len(weight) for weight in weights]
+        self.ranks = [len(down) for down in self.downs]
+        biases = [layer.base_layer.bias for layer in layers]
+        self.bias = torch.cat(biases) if all(bias is not None for bias in biases) else None
+        self.down = weights[0].new_zeros(sum(self.ranks), self.inputs)  # A
+        self.block = weights[0].new_zeros(sum(self.outs), self.inputs + sum(self.ranks))  # [W sB]
+        self.corners = list(zip(_starts(self.outs), _starts(self.ranks), strict=True))
+        for layer, weight, out in zip(layers, weights, _starts(self.outs), strict=True):
+            mine = self.block[out : out + len(weight), : self.inputs]
+            mine.copy_(weight)
+            layer.base_layer.weight.data = mine  # the only copy, so that memory does not grow
+        self.versions: list[int] = []
+        self.waiting: tuple[Tensor, dict[int, Tensor]] | None = None
+
+    def attach(self) -> None:
+        """Let the layers' own forward be ours."""
+        for index, layer in enumerate(self.layers):
+            layer.forward = self._forward_of(index, layer.forward)
+
+    def detach(self) -> None:
+        """Give them back their own forward, and their weights a memory of their own."""
+        self.waiting = None
+        for layer in self.layers:
+            del layer.forward
+            layer.base_layer.weight.data = layer.base_layer.weight.data.contiguous()
+
+    def _forward_of(self, index: int, plain: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        def forward(x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+            if self.layers[index].disable_adapters:
+                return plain(x, *args, **kwargs)
+            if self.waiting is None or self.waiting[0] is not x or index not in self.waiting[1]:
+                self.waiting = (x, dict(enumerate(self(x))))
+            mine = self.waiting[1].pop(index)
+            if not self.waiting[1]:
+                self.waiting = None
+            return mine
+
+        return forward
+
+    def __call__(self, x: Tensor) -> Sequence[Tensor]:
+        """(..., I) -> the layers' results, (..., O) each."""
+        with torch.autocast(x.device.type, enabled=False):
+            self._refresh()
+            flat = x.to(self.block.dtype).reshape(-1, self.inputs)
+            y: Tensor = _Fused.apply(flat, self, *self.downs, *self.ups)
+        parts: Sequence[Tensor] = y.view(*x.shape[:-1], -1).split(self.outs, dim=-1)
+        return parts
+
+    def _refresh(self) -> None:
+        """Bring A and sB up to date where the optimiser has changed them since."""
+        versions = [weight._version for weight in (*self.downs, *self.ups)]
+        if versions == self.versions:
+            return
+        self.versions = versions
+        with torch.no_grad():
+            torch.cat([down.detach() for down in self.downs], out=self.down)
+            for up, scale, (out, rank) in zip(self.ups, self.scales, self.corners, strict=True):
+                height, width = up.shape
+                column = self.inputs + rank
+                self.block[out : out + height, column : column + width] = up * scale
+
+
+class _Fused(torch.autograd.Function):
+    """The product of a group, and the gradients the module's docstring gives."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, group: Group, *weights: Tensor) -> Tensor:
+        wide = torch.cat([x, functional.linear(x, group.down)], dim=1)  # (T, I + R)
+        ctx.group = group
+        ctx.save_for_backward(wide)
+        return functional.linear(wide, group.block, group.bias)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        group: Group = ctx.group
+        (dy,), (wide,) = grads, ctx.saved_tensors
+        x, u = wide[:, : group.inputs], wide[:, group.inputs :]  # (T, I), (T, R)
+        with torch.autocast(dy.device.type, enabled=False):
+            back = dy @ group.block  # (T, I + R)
+            t = back[:, group.inputs :]
+            dx = torch.addmm(back[:, : group.inputs], t, group.down) if ctx.needs_input_grad[0] else None
+            downs = (t.T @ x).float().split(group.ranks)
+            cross = (u.T @ dy).float()  # (R, O): of each layer's A with each layer's B; only a layer's own are wanted
+            ups = [
+                cross[rank : rank + width, out : out + height].T * scale
+                for height, width, scale, (out, rank) in zip(
+                    group.outs, group.ranks, group.scales, group.corners, strict=True
+                )
+            ]
+        return dx, None, *downs, *ups
+
+
+def causal_blocks(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    **kwargs: Any,
+) -> tuple[Tensor, None]:
+    """Causal attention: query (B, H, T, D), key and value (B, K, T, D) -> (B, T, H, D).
+
+    With a mask, a cache or dropout it is PyTorch's own.
+    """
+    heads, length, size = query.shape[1:]
+    scaling = size**-0.5 if scaling is None else scaling
+    whole = attention_mask is None and key.shape[2] == length
+    if not whole or dropout:
+        out = functional.scaled_dot_product_attention(
+            query, key, value, attention_mask, dropout, whole, scale=scaling, enable_gqa=key.shape[1] != heads
+        )
+    else:
+        with torch.autocast(query.device.type, enabled=False):
+            out = _CausalBlocks.apply(query * scaling, key, value)
+    return out.transpose(1, 2), None
+
+
+class _CausalBlocks(torch.autograd.Function):
+    """Attention of scaled queries (B, H, T, D) over keys and values (B, K, T, D), a block of queries at a time."""
+
+    @staticmethod
+    def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        out = torch.empty_like(query)
+        ahead = torch.ones(BLOCK, BLOCK, dtype=torch.bool, device=query.device).triu(1)
+        chances = []
+        for here, seen in _blocks(query):
+            q = _by_key_head(query[:, :, here], key)  # (B, K, H/K Q, D); S keys are seen
+            scores = q @ key[:, :, seen].transpose(2, 3)  # (B, K, H/K Q, S)
+            size = here.stop - here.start
+            square = scores.view(*scores.shape[:2], -1, size, here.stop)[..., here]
+            square.masked_fill_(ahead[:size, :size], float("-inf"))
+            chances.append(scores.softmax(-1))  # the sum is taken in float32 within
+            out[:, :, here] = (chances[-1] @ value[:, :, seen]).view_as(out[:, :, here])
+        ctx.save_for_backward(query, key, value, *chances)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        query, key, value, *chances = ctx.saved_tensors
+        dquery, dkey, dvalue = torch.empty_like(query), torch.zeros_like(key), torch.zeros_like(value)
+        for chance, (here, seen) in zip(chances, _blocks(query), strict=True):
+            dout = _by_key_head(grads[0][:, :, here], key)
+            dvalue[:, :, seen] += chance.transpose(2, 3) @ dout
+            dchance = dout @ value[:, :, seen].transpose(2, 3)
+            dscores = torch.ops.aten._softmax_backward_data(dchance, chance, -1, chance.dtype)
+            dquery[:, :, here] = (dscores @ key[:, :, seen]).view_as(dquery[:, :, here])
+            dkey[:, :, seen] += dscores.transpose(2, 3) @ _by_key_head(query[:, :, here], key)
+        return dquery, dkey, dvalue
+
+
+def _blocks(query: Tensor) -> Iterator[tuple[slice, slice]]:
+    """The positions of each block of queries, and those it may look at."""
+    length = query.shape[2]
+    for start in range(0, length, BLOCK):
+        end = min(start + BLOCK, length)
+        yield slice(start, end), slice(0, end)
+
+
+def _by_key_head(query: Tensor, key: Tensor) -> Tensor:
+    """Query heads that share a key head, below each other: (B, H, Q, D) -> (B, K, H/K Q, D)."""
+    return query.reshape(*key.shape[:2], -1, query.shape[-1])
+
+
+def _applies(model: Any) -> bool:
+    weights = [layer.base_layer.weight for layer in _lora_layers(model)]
+    return bool(weights) and all(
+        weight.device.type == "cpu" and weight.dtype == torch.bfloat16 and type(layer.base_layer) is nn.Linear
+        for weight, layer in zip(weights, _lora_layers(model), strict=True)
+    )
+
+
+def _lora_layers(model: Any) -> list[LoraLinear]:
+    return [module for module in model.modules() if type(module) is LoraLinear]
+
+
+def _groups(model: Any) -> Iterator[list[LoraLinear]]:
+    """The model's LoRA layers, those that read the same tensor together."""
+    for parent in model.modules():
+        layers = {name: layer for name, layer in parent.named_children() if type(layer) is LoraLinear and _plain(layer)}
+        for names in SIBLINGS:
+            if all(name in layers for name in names):
+                yield [layers.pop(name) for name in names]
+        yield from ([layer] for layer in layers.values())
+
+
+def _plain(layer: LoraLinear) -> bool:
+    """Whether the layer does nothing but W x + s B A x: no dropout, no variant such as DoRA."""
+    return (
+        list(layer.lora_A) == ["default"]
+        and not layer.lora_variant
+        and not getattr(layer.lora_dropout["default"], "p", 0)
+    )
+
+
+def _use_attention(model: Any, name: str) -> None:
+    AttentionInterface.register(ATTENTION, causal_blocks)
+    AttentionMaskInterface.register(ATTENTION, sdpa_mask)
+    model.get_base_model().set_attn_implementation(name)
+
+
+def _starts(sizes: Sequence[int]) -> list[int]:
+    return [0, *accumulate(sizes)][:-1]

@@ -1,0 +1,136 @@
+"""The training benchmarks run to their end on a tiny model, and count what they say they count."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from torch.utils.flop_counter import FlopCounterMode
+
+from style_clone.models import BaseModel, load_tokenizer
+from style_clone.train.data import collate
+from style_clone.train.lora import attach_lora
+from style_clone.train.loss import reply_nats
+from style_clone.train.recipe import Recipe
+from style_clone.train.tokens import Tokeniser
+from style_clone.workspace import Workspace
+from tests.tiny_base import tiny_base
+
+BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
+RIVALS = ("trl_default", "trl_packed", "trainer")
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture
+def base(workspace: Workspace) -> BaseModel:
+    return tiny_base(workspace)
+
+
+@pytest.fixture
+def corpora_module(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import train_corpora
+
+    return train_corpora
+
+
+def run(script: str, base: BaseModel, *options: str) -> Any:
+    command = [sys.executable, str(BENCHMARKS / script), "--base", str(base.path), "--json", *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads(done.stdout)
+
+
+def test_work_is_what_torch_counts(
+    base: BaseModel, corpora_module: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import train_ceiling
+
+    corpus = corpora_module.load(corpora_module.SHORT)
+    made = Tokeniser(load_tokenizer(base), corpus.prompt, 512)(corpus.train[:1]).examples
+    model = attach_lora(base, Recipe())
+    for name, weight in model.named_parameters():
+        weight.requires_grad_("lora_" in name)
+    with FlopCounterMode(display=False) as counter:
+        reply_nats(model, **collate(made, 0)).mean().backward()
+    work = train_ceiling.work(model)
+    length = len(made[0].ids)
+    # The plain form computes attention's whole square, and the first layer's products need no gradient of their input.
+    whole_square = work.attention * (2 * length**2 - length * (length + 1))
+    first = next(layer for layer in model.get_base_model().model.layers).self_attn
+    unneeded = sum(
+        2 * length * (projection.weight.numel() + projection.lora_A["default"].weight.numel())
+        for projection in (first.q_proj, first.k_proj, first.v_proj)
+    )
+    assert counter.get_total_flops() == work.total(made) + whole_square - unneeded
+
+
+def test_a_part_is_of_whole_conversations(base: BaseModel, corpora_module: ModuleType) -> None:
+    corpus = corpora_module.load(corpora_module.SAMPLE)
+    recipe = Recipe(max_tokens=4096, batch_tokens=4096)
+    tokenizer = load_tokenizer(base)
+    part = corpora_module.part(tokenizer, corpus, corpus.train, recipe, 5000)
+    inside = {pair.conversation for pair in part}
+    assert part == [pair for pair in corpus.train if pair.conversation in inside]
+    tokens = sum(len(each.ids) for each in corpora_module.examples(tokenizer, corpus, part, recipe, joined=True))
+    assert 5000 <= tokens < 5000 + 4096
+    apart = corpora_module.examples(tokenizer, corpus, part, recipe, joined=False)
+    assert len(apart) == len(part) > len(inside)
+
+
+def test_short_pairs_have_one_message_and_its_reply(corpora_module: ModuleType) -> None:
+    corpus = corpora_module.load(corpora_module.SHORT)
+    assert {len(pair.turns) for pair in corpus.train} == {2}
+    assert len({pair.conversation for pair in corpus.train}) == len(corpus.train)
+
+
+@pytest.mark.slow
+def test_speed_of_all_contestants(base: BaseModel) -> None:
+    found = run("train.py", base, "--corpus", "short", "--tokens", "2000", "--turns", "2")
+    assert list(found) == ["figures", "ratios"]
+    assert list(found["ratios"]) == [f"ours/{name}" for name in (*RIVALS, "ceiling")]
+    assert all(found["figures"][f"{name}_tokens_per_second"] > 0 for name in ("ours", *RIVALS, "ceiling"))
+    assert 0 < found["ratios"]["ours/ceiling"] < 1
+
+
+@pytest.mark.slow
+def test_quality_memory_and_linear(base: BaseModel) -> None:
+    found = run(
+        *("train.py", base, "--corpus", "short", "--tokens", "2000", "--set", "learning_rate=1e-9"),
+        *("--quality", "--memory", "--linear", "--largest", "40000"),
+    )
+    # At no learning rate nobody learns, so all are measured at the same weights.
+    losses = [found["figures"][f"{name}_dev_loss"] for name in ("ours", *RIVALS)]
+    assert losses == pytest.approx([losses[0]] * 4, rel=1e-3)
+    assert all(found["figures"][f"{name}_peak_memory_mb"] > 100 for name in ("ours", *RIVALS))
+    assert found["ratios"]["linear_cost_ratio"] > 0
+
+
+@pytest.mark.slow
+def test_a_sweep_goes_on_where_it_stopped(base: BaseModel, tmp_path: Path) -> None:
+    records = tmp_path / "records.jsonl"
+    options = ("--passes", "1", "--tokens", "3000", "--records", str(records))
+    first = run("sweep.py", base, *options, "--only", "dropout")
+    assert [row["change"] for row in first] == [{}, {"dropout": "0.05"}]
+    again = run("sweep.py", base, *options, "--only", "dropout", "batch_tokens")
+    assert again[:2] == first, "they were run anew"
+    assert [json.loads(line) for line in records.read_text().splitlines()] == again
+    assert len(again) == 3
+    assert all(row["best_dev_nats"] == min(point["dev_nats"] for point in row["curve"][1:]) for row in again)
+
+
+def test_a_sweep_changes_one_setting_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import sweep
+
+    made = list(sweep.changes())
+    assert made[0] == {}
+    assert all(len(change) == 1 for change in made[1:])
+    recipes = [Recipe().with_overrides(change) for change in made]
+    assert len(set(recipes)) == len(recipes)
