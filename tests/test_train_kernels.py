@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -81,13 +82,18 @@ def test_in_half_precision_gradients_point_the_same_way() -> None:
         assert ours[name].dtype == torch.float32
 
 
-def test_a_step_of_the_optimiser_is_seen_at_the_next_pass() -> None:
+@pytest.mark.parametrize(
+    "optimiser",
+    [partial(torch.optim.SGD, lr=1.0), partial(torch.optim.AdamW, lr=0.1, fused=True)],
+    ids=["SGD", "fused AdamW"],  # which does not count a weight's version up
+)
+def test_a_step_of_the_optimiser_is_seen_at_the_next_pass(optimiser: Callable[..., torch.optim.Optimizer]) -> None:
     model, ids = adapted(tiny_model()), torch.randint(3, VOCABULARY, (1, 8))
     with grouped(model):
         before = model(input_ids=ids).logits
-        optimiser = torch.optim.SGD([weight for weight in model.parameters() if weight.requires_grad], lr=1.0)
+        weights = [weight for weight in model.parameters() if weight.requires_grad]
         loss_and_gradients(model, ids)
-        optimiser.step()
+        optimiser(weights).step()
         after = model(input_ids=ids).logits.detach()
     assert not torch.allclose(before, after)
     torch.testing.assert_close(after, model(input_ids=ids).logits, rtol=1e-4, atol=1e-5)

@@ -76,10 +76,6 @@ class Keeper(TrainerCallback):
         """Start the clock."""
         self.saved = time.monotonic()
 
-    def on_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Say that the weights are others now: PyTorch's fused AdamW does not count it, and kernels.py goes by the count."""
-        torch.autograd.graph.increment_version([weight for weight in kwargs["model"].parameters() if weight.requires_grad])
-
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """What comes next. The processes must agree, for all of them take part in measuring and saving."""
         due = state.global_step in self.due
