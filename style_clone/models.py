@@ -95,7 +95,7 @@ def keep_freed_memory() -> None:
     Otherwise each large tensor is mapped from the system and given back, and on a CPU nearly half of the time goes into
     the system clearing pages. The numbers are mallopt(3)'s M_TRIM_THRESHOLD, M_TOP_PAD and M_MMAP_MAX.
     oneDNN, which keeps the code it made for the last 1,024 shapes of a product, is told to keep a few only: sentences have so
-    many lengths that a training grew by a fifth of a gigabyte in forty steps, and making the code anew costs no time to speak of.
+    many lengths that a training grew by a quarter of a gigabyte in forty steps, and making code anew costs next to nothing.
     """
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(KEPT_PRODUCTS))
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
