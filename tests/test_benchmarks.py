@@ -103,12 +103,12 @@ def test_speed_of_all_contestants(base: BaseModel) -> None:
 def test_quality_memory_and_linear(base: BaseModel) -> None:
     found = run(
         *("train.py", base, "--corpus", "short", "--tokens", "2000", "--set", "learning_rate=1e-9"),
-        *("--quality", "--memory", "--linear", "--largest", "40000"),
+        *("--quality", "--memory", "--linear", "--largest", "40000", "--only", "trl_packed"),
     )
-    # At no learning rate nobody learns, so all are measured at the same weights.
-    losses = [found["figures"][f"{name}_dev_loss"] for name in ("ours", *RIVALS)]
-    assert losses == pytest.approx([losses[0]] * 4, rel=1e-3)
-    assert all(found["figures"][f"{name}_peak_memory_mb"] > 100 for name in ("ours", *RIVALS))
+    # At no learning rate nobody learns, so both are measured at the same weights.
+    losses = [found["figures"][f"{name}_dev_loss"] for name in ("ours", "trl_packed")]
+    assert losses == pytest.approx([losses[0]] * 2, rel=1e-3)
+    assert all(found["figures"][f"{name}_peak_memory_mb"] > 100 for name in ("ours", "trl_packed"))
     assert found["ratios"]["linear_cost_ratio"] > 0
 
 
