@@ -14,8 +14,10 @@ from typing import Any
 
 import pytest
 import torch
+from click.testing import CliRunner
 
 from style_clone import models
+from style_clone.cli import cli
 from style_clone.errors import MissingStage, ModelError
 from style_clone.models import (
     DEFAULT_BASE,
@@ -331,3 +333,14 @@ def test_the_real_bundled_model(base_model: BaseModel, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(models, "_download_wheel", never)
     assert resolve(DEFAULT_BASE, Workspace(base_model.path.parent.parent)) == base_model
+
+
+@pytest.mark.parametrize("command", ["train", "plan", "evaluate"])
+def test_few_shapes_are_kept_where_a_command_trains_or_measures(
+    command: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """First of all: PyTorch reads it when it is imported."""
+    monkeypatch.setenv("LRU_CACHE_CAPACITY", "")
+    monkeypatch.delenv("LRU_CACHE_CAPACITY")
+    assert CliRunner().invoke(cli, [command, "nobody"]).exit_code != 0
+    assert os.environ["LRU_CACHE_CAPACITY"] == "16"

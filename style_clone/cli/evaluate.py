@@ -22,6 +22,9 @@ def command(persona: str, quick: bool, as_json: bool) -> None:
     \b
       style-clone evaluate me --quick
     """
+    from style_clone.models import keep_few_shapes
+
+    keep_few_shapes()
     workspace = settings().workspace
     folder = workspace.existing(persona)
     with progress(quiet=as_json) as report:

@@ -46,6 +46,9 @@ def command(persona: str, base: str, assignments: tuple[str, ...], as_json: bool
       style-clone plan me --set rank=8 --set epochs=3
       style-clone plan me --base HuggingFaceTB/SmolLM2-360M-Instruct
     """
+    from style_clone.models import keep_few_shapes
+
+    keep_few_shapes()
     changes = overrides(assignments)
     workspace = settings().workspace
     folder = workspace.existing(persona)

@@ -44,14 +44,15 @@ def command(persona: str, base: str, resume: bool, assignments: tuple[str, ...],
     Recipe: epochs, learning_rate, warmup_share, rank, alpha, dropout, targets, prompt_loss_weight, batch_tokens,
     max_tokens, evaluations, dev_tokens, patience, quantization, canaries, seed, registers.
     """
+    from style_clone.models import keep_few_shapes, resolve
     from style_clone.train import processes
 
+    keep_few_shapes()
     changes = overrides(assignments)
     workspace = settings().workspace
     folder = workspace.existing(persona)
     check_pairs(folder)
     with processes.joined(), progress(quiet=as_json or not processes.is_first()) as report:
-        from style_clone.models import resolve
         from style_clone.train.run import train
 
         with processes.first_alone():
