@@ -17,6 +17,7 @@ from openai import OpenAI
 
 from style_clone.serving import endpoint
 from style_clone.settings import Settings
+from style_clone.train import artifact
 from style_clone.workspace import Workspace, read_json
 from tests.page import PHONE, browser_page
 
@@ -100,11 +101,7 @@ def check_what_was_made(workspace: Workspace) -> None:
     assert set(scorecard["bits_per_byte"]) == {"plain", "prompted", "clone"}
     assert scorecard["bits_per_byte"]["clone"] < scorecard["bits_per_byte"]["plain"]
     assert scorecard["exploratory"], "a single short chat cannot certify anything"
-    assert sorted(path.name for path in folder.adapter.iterdir()) == [
-        "adapter_config.json",
-        "adapter_model.safetensors",
-        "run.json",
-    ]
+    assert {path.name for path in folder.adapter.iterdir()} == artifact.FILES
 
 
 def test_the_demo_checks_itself(home_with_model: Path, tmp_path: Path) -> None:
