@@ -22,6 +22,8 @@ from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
+from printing import tell
+
 from style_clone.conversation import Message, write_lines
 from style_clone.pairs.options import DEFAULTS, Options
 from style_clone.pairs.run import build
@@ -116,13 +118,7 @@ def main() -> None:
         print(json.dumps(child(given.child, options)))
         return
     result: dict[str, Any] = measure([size for size in SIZES if size <= given.most], keep_all=given.keep_all)
-    if given.json:
-        print(json.dumps(result))
-        return
-    for group, values in result.items():
-        print(group)
-        for name, value in values.items():
-            print(f"  {name:<44}{value:12,.2f}")
+    tell(result, as_json=given.json)
 
 
 if __name__ == "__main__":

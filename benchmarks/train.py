@@ -22,22 +22,21 @@ training buy is measured by train_parts.py.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import train_corpora
+from printing import tell
 from train_ceiling import products, shapes, work
 from train_contestants import CONTESTANTS, Task, compete
 from train_linear import SMALL, linear
 from train_turns import Contestant
 
-from style_clone.models import DEFAULT_BASE, BaseModel, load_tokenizer, resolve
+from style_clone.models import DEFAULT_BASE, KEPT_SHAPES, BaseModel, load_tokenizer, resolve
 from style_clone.train.lora import attach_lora
 from style_clone.train.recipe import Recipe
 from style_clone.workspace import Workspace
@@ -63,7 +62,8 @@ class Field:
     def enter(self, name: str, passes: int, *, measured: bool = False) -> Contestant:
         """A contestant who will train through so many passes."""
         recipe = replace(self.task.recipe, epochs=passes)
-        return Contestant(compete, replace(self.task, contestant=name, recipe=recipe, measured=measured))
+        task = replace(self.task, contestant=name, recipe=recipe, measured=measured)
+        return Contestant(compete, task, KEPT_SHAPES if name == "ours" else {})  # as `style-clone train` sets them
 
     def figures(self) -> dict[str, float]:
         """The size of the task."""
@@ -170,14 +170,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 def main() -> None:
     options = parse()
-    result: dict[str, Any] = measure(resolve(options.base, Workspace(options.home.absolute())), options)
-    if options.json:
-        print(json.dumps(result))
-        return
-    for group, values in result.items():
-        print(group)
-        for name, value in values.items():
-            print(f"  {name:<44}{value:14.4f}")
+    tell(measure(resolve(options.base, Workspace(options.home.absolute())), options), as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,16 @@
 """What each choice in training buys, measured side by side in one run: `python benchmarks/train_parts.py [--json]`.
 
-All contestants train the same LoRA on the same sample conversations and differ from ours in one thing. The figure is reply
-tokens learned a second, since those are what training is for; contestants take turns, and medians over the turns are
-compared. What else there is to train with is compared in train.py.
+All contestants train the same LoRA on the same sample conversations and differ from ours in what they are named for. The
+figure is reply tokens learned a second, since those are what training is for; contestants take turns, and medians over the
+turns are compared. What else there is to train with is compared in train.py.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from typing import Any
 import torch
 import train_corpora
 from peft.helpers import disable_input_dtype_casting
+from printing import tell
 from train_turns import Clock
 
 from style_clone.models import DEFAULT_BASE, BaseModel, load_tokenizer, resolve
@@ -50,6 +50,7 @@ class Contestant:
     within: Callable[[Any], AbstractContextManager[Any]] = as_in_training
     attention: str = "eager"
     joined: bool = True
+    padded: bool = False
     dropout: float = 0.0
 
 
@@ -57,7 +58,8 @@ CONTESTANTS = {
     "ours": Contestant(),
     "plain_products": Contestant(within=disable_input_dtype_casting),
     "plain_products_sdpa": Contestant(within=disable_input_dtype_casting, attention="sdpa"),
-    "whole_projection": Contestant(loss=projected_everywhere),
+    "padded": Contestant(padded=True),
+    "padded_whole_projection": Contestant(padded=True, loss=projected_everywhere),
     "pairs_apart": Contestant(joined=False),
     "dropout": Contestant(dropout=0.05),
 }
@@ -71,17 +73,26 @@ class Run:
         self.model = attach_lora(base, replace(recipe, dropout=contestant.dropout))
         self.model.get_base_model().set_attn_implementation(contestant.attention)
         self.model.to("cuda" if torch.cuda.is_available() else "cpu").train()
-        self.within = contestant.within(self.model)
+        self.contestant = contestant
+        self.in_one_row = False
         self.optimizer = torch.optim.AdamW([p for p in self.model.parameters() if p.requires_grad], lr=1e-4, fused=True)
         self.examples = examples
         self.batches = iter(list(LengthBatches([len(e.ids) for e in examples], recipe.batch_tokens, recipe.seed)) * 9)
+
+    @contextmanager
+    def ready(self) -> Iterator[None]:
+        """Within the block the model computes as the contestant's does."""
+        with self.contestant.within(self.model) as in_one_row:
+            self.in_one_row = in_one_row is True and not self.contestant.padded
+            yield
 
     def reply_tokens_per_second(self, steps: int) -> float:
         clock, learned = Clock(), 0
         clock.start()
         for _ in range(steps):
             chosen = [self.examples[index] for index in next(self.batches)]
-            batch = {key: value.to(self.model.device) for key, value in collate(chosen, pad_id=2).items()}
+            made = collate(chosen, pad_id=2, in_one_row=self.in_one_row)
+            batch = {key: value.to(self.model.device) for key, value in made.items()}
             with torch.autocast(self.model.device.type, torch.bfloat16):
                 loss = self.loss(self.model, batch)
             loss.backward()
@@ -101,7 +112,7 @@ def measure(base: BaseModel, turns: int, steps: int) -> dict[str, dict[str, floa
     speeds: dict[str, list[float]] = {name: [] for name in runs}
     with ExitStack() as stack:
         for run in runs.values():
-            stack.enter_context(run.within)
+            stack.enter_context(run.ready())
             run.reply_tokens_per_second(1)
         for _ in range(turns):
             for name, run in runs.items():
@@ -125,13 +136,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
     result = measure(resolve(options.base, Workspace(options.home.absolute())), options.turns, options.steps)
-    if options.json:
-        print(json.dumps(result))
-        return
-    for group, values in result.items():
-        print(group)
-        for name, value in values.items():
-            print(f"  {name:<44}{value:8.2f}")
+    tell(result, as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -9,9 +9,10 @@ from __future__ import annotations
 import multiprocessing
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 from typing import Any
+from unittest.mock import patch
 
 import torch
 
@@ -39,11 +40,12 @@ class Line:
 class Contestant:
     """The parent's end of a contestant."""
 
-    def __init__(self, work: Work, task: Any) -> None:
+    def __init__(self, work: Work, task: Any, environment: Mapping[str, str] | None = None) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(work, task, theirs), daemon=True)
-        self.process.start()
+        with patch.dict(os.environ, environment or {}):
+            self.process.start()
         theirs.close()
 
     def turn(self) -> float:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from style_clone.models import DEFAULT_BASE, BaseModel, resolve
-from style_clone.workspace import Workspace
+from style_clone.workspace import PersonaFolder, Workspace
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -43,6 +43,30 @@ def corpora() -> Path:
 def base_model() -> BaseModel:
     """The bundled base model, fetched and converted once into the checkout's .cache and kept there."""
     return resolve(DEFAULT_BASE, Workspace(ROOT / ".cache"))
+
+
+@pytest.fixture
+def base(workspace: Workspace) -> BaseModel:
+    """A base model of a few thousand weights; PyTorch is only loaded for the tests that ask for one."""
+    from tests.tiny_base import tiny_base
+
+    return tiny_base(workspace)
+
+
+@pytest.fixture
+def folder(workspace: Workspace) -> PersonaFolder:
+    """A persona with some messages, pairs and a prompted baseline; tests of a stage before those have one of their own."""
+    from tests.tiny_base import paired
+
+    return paired(workspace)
+
+
+@pytest.fixture
+def sam(workspace: Workspace) -> PersonaFolder:
+    """A persona whose pairs were made from a WhatsApp export."""
+    from tests.sams_chat import paired_sam
+
+    return paired_sam(workspace)
 
 
 @pytest.fixture(scope="module")

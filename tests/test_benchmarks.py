@@ -18,17 +18,10 @@ from style_clone.train.lora import attach_lora
 from style_clone.train.loss import reply_nats
 from style_clone.train.recipe import Recipe
 from style_clone.train.tokens import Tokeniser
-from style_clone.workspace import Workspace
-from tests.tiny_base import tiny_base
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 RIVALS = ("trl_default", "trl_packed", "trainer")
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-@pytest.fixture
-def base(workspace: Workspace) -> BaseModel:
-    return tiny_base(workspace)
 
 
 @pytest.fixture

@@ -43,11 +43,6 @@ def short_answers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def base(workspace: Workspace) -> BaseModel:
-    return tiny_base(workspace)
-
-
-@pytest.fixture
 def nell(workspace: Workspace, base: BaseModel) -> PersonaFolder:
     """A persona with an adapter of random weights, strong enough to be heard, and a contact's name in its run.json."""
     folder = ready(workspace, {"train": [pair("hi", SAID, recipient=CONTACT)], "test": HELD_OUT})

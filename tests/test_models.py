@@ -340,7 +340,8 @@ def test_few_shapes_are_kept_where_a_command_trains_or_measures(
     command: str, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """First of all: PyTorch reads it when it is imported."""
-    monkeypatch.setenv("LRU_CACHE_CAPACITY", "")
-    monkeypatch.delenv("LRU_CACHE_CAPACITY")
+    for name in models.KEPT_SHAPES:
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
     assert CliRunner().invoke(cli, [command, "nobody"]).exit_code != 0
-    assert os.environ["LRU_CACHE_CAPACITY"] == "16"
+    assert {name: os.environ[name] for name in models.KEPT_SHAPES} == models.KEPT_SHAPES

@@ -28,7 +28,7 @@ from style_clone.train import artifact
 from style_clone.train.run import train
 from style_clone.workspace import PersonaFolder, Workspace, file_hash, read_json
 from tests.pairs_chats import persona
-from tests.tiny_base import one_undated_chat, paired, save_tiny_base, tiny_base
+from tests.tiny_base import one_undated_chat, save_tiny_base
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -57,16 +57,6 @@ RUN_FIELDS = {
     "tokens_per_second",
     "versions",
 }
-
-
-@pytest.fixture
-def base(workspace: Workspace) -> BaseModel:
-    return tiny_base(workspace)
-
-
-@pytest.fixture
-def folder(workspace: Workspace) -> PersonaFolder:
-    return paired(workspace)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -23,21 +23,10 @@ from style_clone.train.processes import told_to_stop
 from style_clone.workspace import PersonaFolder, Workspace, read_json
 from tests.test_train_loop import dev_nats, fresh, run
 from tests.test_train_resume import same_to_the_bit
-from tests.tiny_base import paired, tiny_base
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 SMALL = {"epochs": "2", "batch_tokens": "512"}
-
-
-@pytest.fixture
-def base(workspace: Workspace) -> BaseModel:
-    return tiny_base(workspace)
-
-
-@pytest.fixture
-def folder(workspace: Workspace) -> PersonaFolder:
-    return paired(workspace)
 
 
 class Stop:

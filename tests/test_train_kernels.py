@@ -13,10 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from peft import LoraConfig, get_peft_model
 from torch.nn import functional
-from transformers import Qwen2Config, Qwen2ForCausalLM
+from transformers import Lfm2Config, Lfm2ForCausalLM, MistralConfig, MistralForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
 from style_clone.train import kernels
-from tests.tiny import VOCABULARY, tiny_model
+from style_clone.train.data import collate
+from style_clone.train.loss import reply_nats
+from tests.tiny import VOCABULARY, counting_examples, tiny_model
 
 
 def adapted(base: Any, dtype: torch.dtype = torch.float32, **options: Any) -> Any:
@@ -33,12 +35,15 @@ def adapted(base: Any, dtype: torch.dtype = torch.float32, **options: Any) -> An
 @contextmanager
 def grouped(model: Any) -> Iterator[None]:
     """Like `fused`, but also for float32, where results can be compared to the last digits."""
-    groups = [kernels.Group(layers) for layers in kernels._groups(model)]
-    for group in groups:
-        group.attach()
+    changed = [*map(kernels.Group, kernels._groups(model)), *map(kernels.Norm, kernels._norms(model))]
+    attention = model.config._attn_implementation
+    for each in changed:
+        each.attach()
+    kernels._use_attention(model, kernels.ATTENTION)
     yield
-    for group in groups:
-        group.detach()
+    for each in changed:
+        each.detach()
+    kernels._use_attention(model, attention)
 
 
 def loss_and_gradients(model: Any, ids: torch.Tensor) -> tuple[float, dict[str, torch.Tensor]]:
@@ -46,6 +51,31 @@ def loss_and_gradients(model: Any, ids: torch.Tensor) -> tuple[float, dict[str, 
     loss = model(input_ids=ids, labels=ids).loss
     loss.backward()
     return loss.item(), {name: weight.grad.clone() for name, weight in model.named_parameters() if weight.requires_grad}
+
+
+def nats_and_gradients(model: Any, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    nats = reply_nats(model, **batch)
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    return nats.detach(), list(torch.autograd.grad(nats.sum(), weights))
+
+
+def mistral() -> Any:
+    """As Llama, but each token sees only the last six."""
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    return MistralForCausalLM(
+        MistralConfig(vocab_size=VOCABULARY, num_key_value_heads=2, sliding_window=6, pad_token_id=2, **sizes)
+    )
+
+
+def with_convolutions() -> Any:
+    """One layer mixes each token with its neighbours, whatever their positions."""
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    layers = ["conv", "full_attention"]
+    return Lfm2ForCausalLM(
+        Lfm2Config(vocab_size=VOCABULARY, num_key_value_heads=2, layer_types=layers, pad_token_id=2, **sizes)
+    )
 
 
 def qwen() -> Any:
@@ -69,6 +99,28 @@ def test_loss_and_every_gradient_are_those_of_peft(base: Any) -> None:
     assert len(our_gradients) == 2 * 2 * 7, "an A and a B for seven layers in two blocks"
     for name, gradient in gradients.items():
         torch.testing.assert_close(our_gradients[name], gradient, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("base", [tiny_model, qwen, mistral])
+def test_examples_in_one_row_are_computed_as_if_alone(base: Any) -> None:
+    model, examples = adapted(base()), counting_examples(5)
+    nats, gradients = nats_and_gradients(model, collate(examples, pad_id=2))
+    row = collate(examples, pad_id=2, in_one_row=True)
+    assert row["input_ids"].shape == row["position_ids"].shape == (1, sum(len(each.ids) for each in examples))
+    with grouped(model):
+        ours, our_gradients = nats_and_gradients(model, row)
+    torch.testing.assert_close(ours, nats, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(our_gradients, gradients, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("base", "keeps"), [(tiny_model, True), (qwen, True), (mistral, True), (with_convolutions, False)]
+)
+def test_one_row_only_where_a_model_keeps_sequences_apart(base: Any, keeps: bool) -> None:
+    model = adapted(base(), torch.bfloat16)
+    with kernels.fused(model) as in_one_row:
+        assert in_one_row is keeps
+        assert model.training
 
 
 def test_in_half_precision_gradients_point_the_same_way() -> None:
@@ -149,8 +201,26 @@ def test_attention_by_blocks_is_attention(length: int, shared: int, seed: int) -
     generator = torch.Generator().manual_seed(seed)
     shapes = ((2, 4, length, 8), (2, shared, length, 8), (2, shared, length, 8))
     tensors = [torch.randn(shape, generator=generator, dtype=torch.float64, requires_grad=True) for shape in shapes]
-    ours, _ = kernels.causal_blocks(torch.nn.Module(), *tensors, None, scaling=0.3)
-    plain = functional.scaled_dot_product_attention(*tensors, is_causal=True, scale=0.3, enable_gqa=True)
+    check_attention(tensors, None, torch.ones(length, length, dtype=torch.bool).tril(), generator)
+
+
+@settings(max_examples=25, deadline=None)
+@given(lengths=st.lists(st.integers(1, 2 * kernels.BLOCK), min_size=1, max_size=4), seed=st.integers(0, 99))
+def test_attention_of_sequences_in_one_row_is_that_of_each(lengths: list[int], seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    shapes = ((1, 4, sum(lengths), 8), (1, 2, sum(lengths), 8), (1, 2, sum(lengths), 8))
+    tensors = [torch.randn(shape, generator=generator, dtype=torch.float64, requires_grad=True) for shape in shapes]
+    positions = torch.cat([torch.arange(length) for length in lengths])[None]
+    seen = torch.block_diag(*(torch.ones(length, length).tril() for length in lengths)).bool()
+    check_attention(tensors, positions, seen, generator)
+
+
+def check_attention(
+    tensors: list[torch.Tensor], positions: torch.Tensor | None, seen: torch.Tensor, generator: torch.Generator
+) -> None:
+    """Our attention and its gradients are PyTorch's with the mask `seen`."""
+    ours, _ = kernels.causal_blocks(torch.nn.Module(), *tensors, None, scaling=0.3, position_ids=positions)
+    plain = functional.scaled_dot_product_attention(*tensors, attn_mask=seen, scale=0.3, enable_gqa=True)
     torch.testing.assert_close(ours, plain.transpose(1, 2))
     gradient = torch.randn(ours.shape, generator=generator, dtype=torch.float64)
     for mine, theirs in zip(

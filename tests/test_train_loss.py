@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
+from style_clone.train import cross_entropy
 from style_clone.train.data import IGNORED, collate
 from style_clone.train.loss import reply_nats, weighted_nats
 from style_clone.train.tokens import NO_LOSS, Example
@@ -25,6 +27,18 @@ def test_same_loss_and_gradients_as_the_whole_projection() -> None:
     whole_loss(theirs, batch).backward()
     for (name, mine), other in zip(ours.named_parameters(), theirs.parameters(), strict=True):
         assert torch.allclose(mine.grad, other.grad, atol=1e-6), name
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_cross_entropy_in_pieces_is_cross_entropy(monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype) -> None:
+    monkeypatch.setattr(cross_entropy, "PIECE", 3 * 64)
+    logits = (8 * torch.randn(10, 64)).to(dtype).requires_grad_()
+    targets, weights = torch.randint(64, (10,)), torch.rand(10)
+    ours = cross_entropy.nats_of(logits, targets)
+    plain = torch.nn.functional.cross_entropy(logits.float(), targets, reduction="none")
+    torch.testing.assert_close(ours, plain)
+    [gradient] = torch.autograd.grad((ours * weights).sum(), logits)
+    torch.testing.assert_close(gradient, *torch.autograd.grad((plain * weights).sum(), logits))
 
 
 def test_one_value_a_reply_token_in_order() -> None:

@@ -17,8 +17,7 @@ from style_clone.train import processes
 from style_clone.train.checkpoints import Checkpoints
 from style_clone.train.data import LengthBatches
 from style_clone.train.run import train
-from style_clone.workspace import PersonaFolder, Workspace, read_json
-from tests.tiny_base import paired, tiny_base
+from style_clone.workspace import PersonaFolder, read_json
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -65,16 +64,6 @@ def test_alone_nobody_is_waited_for() -> None:
         processes.wait()
         assert processes.total(2, 0.5) == [2, 0.5]
     assert processes.is_first()
-
-
-@pytest.fixture
-def base(workspace: Workspace) -> BaseModel:
-    return tiny_base(workspace)
-
-
-@pytest.fixture
-def folder(workspace: Workspace) -> PersonaFolder:
-    return paired(workspace)
 
 
 def settings(batch_tokens: int) -> dict[str, str]:

@@ -148,7 +148,7 @@ def test_everything_is_on_the_disk_before_the_mark_and_older_ones_lose_theirs_fi
     kept.seal(old, keep=[])
     new = checkpoint(tmp_path, 2)
     synced: list[str] = []
-    monkeypatch.setattr("style_clone.train.checkpoints._sync", lambda path: synced.append(path.name))
+    monkeypatch.setattr("style_clone.train.checkpoints.sync", lambda path: synced.append(path.name))
 
     def see(path: Path, **more: Any) -> None:
         assert kept.whole() == [new], "the old one is unmarked when its files begin to go"
@@ -175,7 +175,7 @@ def test_a_kill_at_any_write_leaves_a_checkpoint_to_go_on_from(tmp_path: Path, m
                 raise Killed
 
         with monkeypatch.context() as patch:
-            patch.setattr("style_clone.train.checkpoints._sync", fail_in_time)
+            patch.setattr("style_clone.train.checkpoints.sync", fail_in_time)
             patch.setattr(shutil, "rmtree", fail_in_time)
             with contextlib.suppress(Killed):
                 kept.seal(new, keep=[])

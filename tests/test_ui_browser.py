@@ -7,10 +7,8 @@ writing is real.
 from __future__ import annotations
 
 import os
-import random
 import tempfile
 from collections.abc import Iterator
-from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -20,6 +18,7 @@ from playwright.sync_api import expect
 from style_clone.workspace import Workspace, read_json
 from tests.fake_endpoint import KEY, FakeEndpoint, fake_endpoint
 from tests.page import DESKTOP, PHONE, PageDriver, browser_page, page_process
+from tests.sams_chat import write_chat
 
 pytestmark = pytest.mark.slow
 
@@ -48,32 +47,6 @@ with progress(quiet=True) as report:
     (home / "personas" / slug / "scorecard.json").write_text(json.dumps({"bits_per_byte": bits, "verdict": verdict}))
 """
 SHOTS = Path(os.environ.get("STYLE_CLONE_SHOTS") or Path(tempfile.gettempdir()) / "style-clone-shots")
-NASTY = "<img src=x onerror=document.title='hacked'>"
-SAM = (
-    "haha yes!!",
-    "omw\nsave me a seat pls",
-    "noooo the train is late AGAIN",
-    "ok ok\n7 then",
-    "did u see the game??",
-)
-ANN = ("Are you coming tonight?", "I will bring the good bread.", "What time suits you?", "That is fine with me.")
-
-
-def write_chat(path: Path, conversations: int = 40) -> Path:
-    """A WhatsApp export of Sam Reed and two others, some hours between conversations."""
-    random_ = random.Random(7)
-    when, lines = datetime(2024, 3, 1, 18, 0), []
-    for number in range(conversations):
-        for turn in range(3):
-            lines.append(
-                f"{when:%d/%m/%Y, %H:%M} - {'Ann' if number % 3 else NASTY}: {random_.choice(ANN)} ({number}.{turn})"
-            )
-            when += timedelta(minutes=1)
-            lines.append(f"{when:%d/%m/%Y, %H:%M} - Sam Reed: {random_.choice(SAM)} {random_.randrange(1000)}")
-            when += timedelta(minutes=1)
-        when += timedelta(hours=9)
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return path
 
 
 @pytest.fixture

@@ -9,12 +9,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from style_clone.conversation import SPLITS, Pair, read_pairs
-from style_clone.ingest.run import ingest
-from style_clone.preparation import prepare
-from style_clone.workspace import PersonaFolder, Workspace
+from style_clone.workspace import PersonaFolder
 from tests.fake_endpoint import KEY, fake_endpoint
 from tests.page import DESKTOP, PageDriver, browser_page, page_process
-from tests.test_ui_browser import write_chat
 
 pytestmark = pytest.mark.slow
 
@@ -28,16 +25,7 @@ WITHOUT_NAME = """() => [...document.querySelectorAll('main :is(input, textarea,
 
 
 @pytest.fixture
-def folder(workspace: Workspace, tmp_path: Path) -> PersonaFolder:
-    """A persona with pairs, Sam Reed's."""
-    folder = workspace.folder("sam")
-    ingest(folder, [write_chat(tmp_path / "chat.txt", 80)], ["Sam Reed"])
-    prepare(folder)
-    return folder
-
-
-@pytest.fixture
-def url(folder: PersonaFolder, home: Path) -> Iterator[str]:
+def url(sam: PersonaFolder, home: Path) -> Iterator[str]:
     with fake_endpoint() as endpoint, page_process(endpoint.url, KEY, home) as address:
         yield address
 
@@ -106,10 +94,8 @@ def apply(page: Page) -> None:
 
 
 @pytest.mark.parametrize(("kind", "size"), [("desktop", DESKTOP), ("phone", NARROW_PHONE)])
-def test_edits_are_made_applied_and_remembered(
-    kind: str, size: tuple[int, int], url: str, folder: PersonaFolder
-) -> None:
-    before = pairs_on_file(folder)
+def test_edits_are_made_applied_and_remembered(kind: str, size: tuple[int, int], url: str, sam: PersonaFolder) -> None:
+    before = pairs_on_file(sam)
     with browser_page(url, size) as driver:
         page = open_tab(driver)
         show(driver, f"pairs-{kind}-list")
@@ -121,7 +107,7 @@ def test_edits_are_made_applied_and_remembered(
         open_tab(driver)
         apply(page)
         show(driver, f"pairs-{kind}-applied")
-        after = pairs_on_file(folder)
+        after = pairs_on_file(sam)
         assert after[edited].reply == NEW_REPLY
         assert left_out not in after
 
@@ -139,23 +125,23 @@ def test_edits_are_made_applied_and_remembered(
         assert page.title() == "style-clone"
 
 
-def test_a_pair_left_out_comes_back(url: str, folder: PersonaFolder) -> None:
-    before = pairs_on_file(folder)
+def test_a_pair_left_out_comes_back(url: str, sam: PersonaFolder) -> None:
+    before = pairs_on_file(sam)
     with browser_page(url, dark=True) as driver:
         page = open_tab(driver)
         page.locator("#pairs-random").click()
         page.locator("#pairs-leave").click()
         expect(page.locator("#pairs-leave")).to_have_text("Take it back in")
         apply(page)
-        assert len(pairs_on_file(folder)) == len(before) - 1
+        assert len(pairs_on_file(sam)) == len(before) - 1
         page.get_by_label("Changed by you only").check()
         page.locator("#pairs-list .sc-open").first.click()
         expect(page.locator("#pairs-pair")).to_contain_text("left out")
         show(driver, "pairs-dark-left-out")
         page.locator("#pairs-leave").click()
         apply(page)
-        assert pairs_on_file(folder) == before
-        assert not folder.edits.exists()
+        assert pairs_on_file(sam) == before
+        assert not sam.edits.exists()
         assert driver.errors == []
 
 

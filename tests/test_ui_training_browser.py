@@ -11,12 +11,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from style_clone.ingest.run import ingest
-from style_clone.preparation import prepare
-from style_clone.workspace import PersonaFolder, Workspace
+from style_clone.workspace import PersonaFolder
 from tests.fake_endpoint import KEY, fake_endpoint
 from tests.page import DESKTOP, PHONE, PageDriver, browser_page, page_process
-from tests.test_ui_browser import write_chat
 from tests.test_ui_pairs_browser import show
 from tests.training_fakes import TRAINER
 
@@ -24,16 +21,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def folder(workspace: Workspace, tmp_path: Path) -> PersonaFolder:
-    """A persona with pairs, Sam Reed's."""
-    folder = workspace.folder("sam")
-    ingest(folder, [write_chat(tmp_path / "chat.txt", 80)], ["Sam Reed"])
-    prepare(folder)
-    return folder
-
-
-@pytest.fixture
-def url(folder: PersonaFolder, home: Path) -> Iterator[str]:
+def url(sam: PersonaFolder, home: Path) -> Iterator[str]:
     with fake_endpoint() as endpoint, page_process(endpoint.url, KEY, home, trainer=TRAINER) as address:
         yield address
 
@@ -85,7 +73,7 @@ def test_planned_trained_cancelled_and_gone_on_with(kind: str, size: tuple[int, 
 
 
 def test_a_reload_finds_the_plan_in_the_making_and_bad_settings_are_told(
-    home: Path, folder: PersonaFolder, monkeypatch: pytest.MonkeyPatch
+    home: Path, sam: PersonaFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = home / "seen"
     monkeypatch.setenv("FAKE_PLAN", str(seen))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from style_clone.cli.options import json_option, print_json, settings
+from style_clone.cli.options import json_option, out_option, print_json, settings
 from style_clone.cli.terminal import progress
 from style_clone.errors import UsageError
 
@@ -23,12 +23,7 @@ DTYPES = ("float32", "bfloat16")
 @click.option("--adapter", is_flag=True, help="The LoRA alone, for PEFT, vLLM or a model hub.")
 @click.option("--merged", is_flag=True, help="Base model and adapter in one, as transformers loads it.")
 @click.option("--gguf", is_flag=True, help="The same as one file for llama.cpp.")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Folder of the export; PERSONA-FORM in the current one if not given.",
-)
+@out_option("FORM")
 @click.option(
     "--dtype",
     type=click.Choice(DTYPES),

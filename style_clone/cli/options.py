@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -19,6 +20,16 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 def json_option(function: Function) -> Function:
     """Add `--json`, given to the command as `as_json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, for machines.")(function)
+
+
+def out_option(kind: str) -> Callable[[Function], Function]:
+    """Add `--out`, the folder of an export of that kind, given to the command as a path or None."""
+    return click.option(
+        "--out",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help=f"Folder of the export; PERSONA-{kind} in the current one if not given.",
+    )
 
 
 def settings() -> Settings:
@@ -75,13 +86,18 @@ def _check_settings(changes: dict[str, str]) -> None:
     raise refused[0]
 
 
-def check_pairs(folder: PersonaFolder) -> None:
-    """Raises MissingStage where there are no pairs, or messages that came after them."""
+def paired(persona: str) -> PersonaFolder:
+    """The folder of a persona whose pairs are up to date.
+
+    Raises MissingStage where there is none, no pairs, or messages that came after them.
+    """
     from style_clone.pairs.run import is_fresh, load_summary
 
+    folder = settings().workspace.existing(persona)
     load_summary(folder)
     if not is_fresh(folder):
         raise MissingStage(
             f"{folder.slug}'s pairs are older than its messages or your changes to them",
             mend=f"Make them anew: style-clone pairs {folder.slug}",
         )
+    return folder

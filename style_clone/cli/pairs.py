@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from style_clone.cli.options import json_option, print_json, settings
+from style_clone.cli.options import json_option, out_option, print_json, settings
 from style_clone.cli.terminal import progress
 from style_clone.errors import UsageError
 from style_clone.pairs.options import MOST_PAIRS, Options
@@ -58,12 +58,7 @@ class _Number(click.ParamType["int | str"]):
     "--language", metavar="CODE", help="Leave out replies that are surely in another language, such as en or de."
 )
 @click.option("--export", "format", type=click.Choice(FORMATS), help="Write the pairs in a format other tools read.")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Folder of the export; PERSONA-FORMAT in the current one if not given.",
-)
+@out_option("FORMAT")
 @click.option(
     "--examples", default=10, show_default=True, type=click.IntRange(min=0), help="Pairs shown; 0 shows none."
 )

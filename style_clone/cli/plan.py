@@ -13,9 +13,9 @@ from rich.text import Text
 
 from style_clone.cli.options import (
     base_option,
-    check_pairs,
     json_option,
     overrides,
+    paired,
     print_json,
     set_option,
     settings,
@@ -50,9 +50,7 @@ def command(persona: str, base: str, assignments: tuple[str, ...], as_json: bool
 
     keep_few_shapes()
     changes = overrides(assignments)
-    workspace = settings().workspace
-    folder = workspace.existing(persona)
-    check_pairs(folder)
+    folder, workspace = paired(persona), settings().workspace
     with progress(quiet=as_json) as report:
         from style_clone.models import resolve
         from style_clone.train.plan import plan

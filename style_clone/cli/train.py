@@ -8,9 +8,9 @@ import click
 
 from style_clone.cli.options import (
     base_option,
-    check_pairs,
     json_option,
     overrides,
+    paired,
     print_json,
     set_option,
     settings,
@@ -49,9 +49,7 @@ def command(persona: str, base: str, resume: bool, assignments: tuple[str, ...],
 
     keep_few_shapes()
     changes = overrides(assignments)
-    workspace = settings().workspace
-    folder = workspace.existing(persona)
-    check_pairs(folder)
+    folder, workspace = paired(persona), settings().workspace
     with processes.joined(), progress(quiet=as_json or not processes.is_first()) as report:
         from style_clone.train.run import train
 

@@ -6,7 +6,6 @@ disk. Older ones go after that, and lose their mark first. So there is always a 
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from style_clone.errors import TrainingError
-from style_clone.workspace import PersonaFolder, read_json, write_json
+from style_clone.workspace import PersonaFolder, read_json, sync, write_json
 
 MARK = "complete"
 KEY = "identity.json"
@@ -82,10 +81,10 @@ class Checkpoints:
     def seal(self, new: Path, keep: Iterable[Path | None]) -> None:
         """Declare `new`, whose files are all written, complete; then delete others, but for those of `keep`."""
         for file in new.rglob("*"):
-            _sync(file)
+            sync(file)
         (new / MARK).touch()
         for path in (new / MARK, new, self.path, self.path.parent):
-            _sync(path)
+            sync(path)
         kept = {new, *keep}
         for old in self.whole():
             if old not in kept:
@@ -102,12 +101,3 @@ class Checkpoints:
         """Delete everything: the run is over."""
         (self.path / KEY).unlink(missing_ok=True)  # first: without it there is nothing to resume
         shutil.rmtree(self.path, ignore_errors=True)
-
-
-def _sync(path: Path) -> None:
-    """Have a file or folder on the disk before going on."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

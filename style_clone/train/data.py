@@ -58,14 +58,24 @@ class LengthBatches:
             yield batch
 
 
-def collate(examples: Sequence[Example], pad_id: int, prompt_weight: float = 0.0) -> dict[str, torch.Tensor]:
+def collate(
+    examples: Sequence[Example], pad_id: int, prompt_weight: float = 0.0, *, in_one_row: bool = False
+) -> dict[str, torch.Tensor]:
     """`input_ids` and `labels`, each (B, T), padded on the right.
 
     With a `prompt_weight` the prompts' tokens are labelled too, and `weights` (B, T) says what each token's loss weighs.
     No attention mask: attention looks only back, so padding on the right cannot reach a token that carries loss.
+
+    `in_one_row` sets the examples one behind the other, (1, T) without padding, with `position_ids` (1, T) that begin anew
+    at each: for models that then keep them apart (`kernels.fused`).
     """
     import torch
 
+    if in_one_row:
+        rows = [collate([example], pad_id, prompt_weight) for example in examples]
+        starts = [torch.arange(len(example.ids))[None] for example in examples]
+        joined = {name: torch.cat([row[name] for row in rows], dim=1) for name in rows[0]}
+        return {**joined, "position_ids": torch.cat(starts, dim=1)}
     width = max(len(example.ids) for example in examples)
     ids = torch.full((len(examples), width), pad_id)
     weights = torch.zeros(len(examples), width)

@@ -7,15 +7,16 @@ its scaled B matrices in one block, so that a pass is one thin and one whole pro
     u = x A'                  y = [x u] [W sB]'
     [dx t] = dy [W sB]        dx += t A      dA = t' x      dB = s dy' u
 
-and attention looks, block by block of queries, only at what stands before them, where the plain form computes the whole
-square and throws half of it away. Results differ from PEFT's only by rounding, in the direction of less of it.
+Attention looks, block by block of queries, only at what stands before them in their own sequence: the plain form computes
+the whole square and throws half of it away, and wants sequences of unlike lengths padded. RMS norms are one step with the
+gradient written out. Results differ from PEFT's only by rounding, in the direction of less of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any
 
 import torch
@@ -31,27 +32,59 @@ BLOCK = 128
 """Queries that attention takes at a time."""
 ATTENTION = "causal_blocks"
 """The name under which transformers finds our attention."""
+NORMS = ("LlamaRMSNorm", "MistralRMSNorm", "Qwen2RMSNorm", "Qwen3RMSNorm", "SmolLM3RMSNorm")
+"""Classes of transformers that compute the same norm, as Zhang and Sennrich (2019) give it."""
+TRIAL = (12, 20)
+"""Lengths of the two sequences that show whether a model keeps sequences in one row apart."""
+CLOSE = 0.1
+"""Rounding in a whole model, as a share of its logits' spread; a token too many in sight makes several times that."""
 
 
 @contextmanager
-def fused(model: Any) -> Iterator[None]:
+def fused(model: Any) -> Iterator[bool]:
     """Train `model`, a PEFT model with one LoRA, by these kernels within the block.
 
-    Where they do not apply, on a GPU, with dropout or with a base that is not bfloat16, it trains as PEFT does.
+    Yields whether it keeps the sequences of one row apart, if each begins at position 0. Where the kernels do not apply,
+    on a GPU, with dropout or with a base that is not bfloat16, it trains as PEFT does.
     """
-    groups = [Group(layers) for layers in _groups(model)] if _applies(model) else []
+    groups = list(map(Group, _groups(model))) if _applies(model) else []
+    if not groups:
+        yield False
+        return
+    changed: list[Group | Norm] = [*groups, *map(Norm, _norms(model))]
     attention = model.config._attn_implementation
     try:
-        for group in groups:
-            group.attach()
-        if groups:
-            _use_attention(model, ATTENTION)
-        yield
+        for each in changed:
+            each.attach()
+        _use_attention(model, ATTENTION)
+        yield keeps_apart(model)
     finally:
-        for group in groups:
-            group.detach()
-        if groups:
-            _use_attention(model, attention)
+        for each in changed:
+            each.detach()
+        _use_attention(model, attention)
+
+
+def keeps_apart(model: Any) -> bool:
+    """Whether a sequence behind another one in the same row is computed as if it were alone.
+
+    Not so in models with a state that is handed on (Mamba, convolutions), or with positions of their own.
+    """
+    sizes = model.get_input_embeddings().weight.shape[0]
+    generator = torch.Generator().manual_seed(0)
+    first, other, second = (torch.randint(sizes, (1, length), generator=generator) for length in (TRIAL[0], *TRIAL))
+    positions = torch.cat([torch.arange(length) for length in TRIAL])[None]
+    was_training = model.training
+    model.eval()
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        behind, behind_other = (
+            model(input_ids=torch.cat([ahead, second], dim=1), position_ids=positions, use_cache=False).logits[
+                :, TRIAL[0] :
+            ]
+            for ahead in (first, other)
+        )
+        alone = model(input_ids=second, use_cache=False).logits
+    model.train(was_training)
+    return torch.equal(behind, behind_other) and bool((behind - alone).abs().max() <= CLOSE * alone.std())
 
 
 class Group:
@@ -151,6 +184,40 @@ class _Fused(torch.autograd.Function):
         return dx, None, *downs, *ups
 
 
+class Norm:
+    """An RMS norm with a frozen weight, computed in one step while attached."""
+
+    def __init__(self, module: Any) -> None:
+        self.module = module
+
+    def attach(self) -> None:
+        """Let the module's own forward be ours."""
+        weight, epsilon = self.module.weight, self.module.variance_epsilon
+        self.module.forward = lambda x: _Norm.apply(x, weight, epsilon)
+
+    def detach(self) -> None:
+        """Give it back its own."""
+        del self.module.forward
+
+
+class _Norm(torch.autograd.Function):
+    """y = w h with h = x / sqrt(mean(x^2) + epsilon), and dx = (g - h mean(g h)) / sqrt(...) with g = w dy."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
+        wide = x.float()  # (..., D)
+        shrink = torch.linalg.vector_norm(wide, dim=-1, keepdim=True).square_().div_(x.shape[-1]).add_(epsilon).rsqrt_()
+        ctx.save_for_backward(x, weight, shrink)
+        return (wide * shrink).to(x.dtype).mul_(weight)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        x, weight, shrink = ctx.saved_tensors
+        h, g = x.float() * shrink, (grads[0] * weight).float()
+        along = (g * h).mean(dim=-1, keepdim=True)
+        return g.addcmul_(h, along, value=-1).mul_(shrink).to(x.dtype), None, None
+
+
 def causal_blocks(
     module: nn.Module,
     query: Tensor,
@@ -163,34 +230,50 @@ def causal_blocks(
 ) -> tuple[Tensor, None]:
     """Causal attention: query (B, H, T, D), key and value (B, K, T, D) -> (B, T, H, D).
 
-    With a mask, a cache or dropout it is PyTorch's own.
+    Several sequences in one row are told by their positions, which transformers hands on. With another mask, a sliding
+    window shorter than a sequence, a cache or dropout it is PyTorch's own.
     """
     heads, length, size = query.shape[1:]
     scaling = size**-0.5 if scaling is None else scaling
-    whole = attention_mask is None and key.shape[2] == length
+    starts = _starts_in(kwargs.get("position_ids"), length)
+    in_sight = (kwargs.get("sliding_window") or length) >= max(
+        end - start for start, end in pairwise([*starts, length])
+    )
+    whole = key.shape[2] == length and in_sight and (attention_mask is None or len(starts) > 1)
     if not whole or dropout:
         out = functional.scaled_dot_product_attention(
-            query, key, value, attention_mask, dropout, whole, scale=scaling, enable_gqa=key.shape[1] != heads
+            query,
+            key,
+            value,
+            attention_mask,
+            dropout,
+            is_causal=whole and len(starts) == 1,
+            scale=scaling,
+            enable_gqa=key.shape[1] != heads,
         )
     else:
         with torch.autocast(query.device.type, enabled=False):
-            out = _CausalBlocks.apply(query * scaling, key, value)
+            out = _CausalBlocks.apply(query * scaling, key, value, [*starts, length])
     return out.transpose(1, 2), None
 
 
 class _CausalBlocks(torch.autograd.Function):
-    """Attention of scaled queries (B, H, T, D) over keys and values (B, K, T, D), a block of queries at a time."""
+    """Attention of scaled queries (B, H, T, D) over keys and values (B, K, T, D), a block of queries at a time.
+
+    `edges` are where the sequences begin, and where the last one ends.
+    """
 
     @staticmethod
-    def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, edges: Sequence[int]) -> Tensor:
+        ctx.edges = edges
         out = torch.empty_like(query)
         ahead = torch.ones(BLOCK, BLOCK, dtype=torch.bool, device=query.device).triu(1)
         chances = []
-        for here, seen in _blocks(query):
+        for here, seen in _blocks(edges):
             q = _by_key_head(query[:, :, here], key)  # (B, K, H/K Q, D); S keys are seen
             scores = q @ key[:, :, seen].transpose(2, 3)  # (B, K, H/K Q, S)
             size = here.stop - here.start
-            square = scores.view(*scores.shape[:2], -1, size, here.stop)[..., here]
+            square = scores.view(*scores.shape[:2], -1, size, seen.stop - seen.start)[..., -size:]
             square.masked_fill_(ahead[:size, :size], float("-inf"))
             chances.append(scores.softmax(-1))  # the sum is taken in float32 within
             out[:, :, here] = (chances[-1] @ value[:, :, seen]).view_as(out[:, :, here])
@@ -201,22 +284,29 @@ class _CausalBlocks(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> Any:
         query, key, value, *chances = ctx.saved_tensors
         dquery, dkey, dvalue = torch.empty_like(query), torch.zeros_like(key), torch.zeros_like(value)
-        for chance, (here, seen) in zip(chances, _blocks(query), strict=True):
+        for chance, (here, seen) in zip(chances, _blocks(ctx.edges), strict=True):
             dout = _by_key_head(grads[0][:, :, here], key)
             dvalue[:, :, seen] += chance.transpose(2, 3) @ dout
             dchance = dout @ value[:, :, seen].transpose(2, 3)
             dscores = torch.ops.aten._softmax_backward_data(dchance, chance, -1, chance.dtype)
             dquery[:, :, here] = (dscores @ key[:, :, seen]).view_as(dquery[:, :, here])
             dkey[:, :, seen] += dscores.transpose(2, 3) @ _by_key_head(query[:, :, here], key)
-        return dquery, dkey, dvalue
+        return dquery, dkey, dvalue, None
 
 
-def _blocks(query: Tensor) -> Iterator[tuple[slice, slice]]:
+def _blocks(edges: Sequence[int]) -> Iterator[tuple[slice, slice]]:
     """The positions of each block of queries, and those it may look at."""
-    length = query.shape[2]
-    for start in range(0, length, BLOCK):
-        end = min(start + BLOCK, length)
-        yield slice(start, end), slice(0, end)
+    for start, end in pairwise(edges):
+        for first in range(start, end, BLOCK):
+            last = min(first + BLOCK, end)
+            yield slice(first, last), slice(start, last)
+
+
+def _starts_in(positions: Tensor | None, length: int) -> list[int]:
+    """Where sequences begin in a row of so many tokens: at position 0, if there is one row alone and nothing before it."""
+    if positions is None or len(positions) > 1 or positions.shape[1] != length or int(positions[0, 0]):
+        return [0]
+    return [int(start) for start in (positions[0] == 0).nonzero()]
 
 
 def _by_key_head(query: Tensor, key: Tensor) -> Tensor:
@@ -253,6 +343,11 @@ def _plain(layer: LoraLinear) -> bool:
         and not layer.lora_variant
         and not getattr(layer.lora_dropout["default"], "p", 0)
     )
+
+
+def _norms(model: Any) -> list[nn.Module]:
+    modules: Iterator[nn.Module] = model.modules()
+    return [each for each in modules if type(each).__name__ in NORMS and not each.weight.requires_grad]
 
 
 def _use_attention(model: Any, name: str) -> None:

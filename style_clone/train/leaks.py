@@ -75,7 +75,7 @@ def leak_check(
     held_out: Sequence[Example],
     pad_id: int,
     *,
-    limit: int = 400,
+    limit: int = 200,
     seed: int = 0,
     conversations: Sequence[str] = (),
     canaries: Sequence[Trial] = (),
@@ -121,18 +121,15 @@ def wilson(count: int, total: int) -> tuple[float, float]:
 
 @contextmanager
 def _measuring(model: Any) -> Iterator[None]:
-    """Evaluation mode and training's precision within the block; the mode is put back after it."""
+    """Evaluation mode and training's precision and kernels within the block; the mode is put back after it."""
     import torch
-    from peft.helpers import disable_input_dtype_casting
+
+    from style_clone.train.step import as_in_training
 
     training = model.training
     model.eval()
     try:
-        with (
-            torch.inference_mode(),
-            torch.autocast(model.device.type, torch.bfloat16),
-            disable_input_dtype_casting(model),
-        ):
+        with as_in_training(model), torch.inference_mode(), torch.autocast(model.device.type, torch.bfloat16):
             yield
     finally:
         model.train(training)

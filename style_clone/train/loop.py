@@ -72,6 +72,7 @@ class VoiceTrainer(Trainer):
         self.recipe = recipe
         self.pad_id = pad_id
         self.cancelled = cancelled
+        self.in_one_row = False
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """Batches by length, a new order each pass, dealt over the processes."""
@@ -79,9 +80,13 @@ class VoiceTrainer(Trainer):
         return DataLoader(
             examples,
             batch_sampler=cast(Any, processes.Dealt(batches_of(examples, self.recipe))),
-            collate_fn=lambda chosen: collate(chosen, self.pad_id, self.recipe.prompt_loss_weight),
+            collate_fn=lambda chosen: self.collate(chosen, self.recipe.prompt_loss_weight),
             pin_memory=self.args.dataloader_pin_memory,
         )
+
+    def collate(self, examples: Sequence[Example], prompt_weight: float = 0.0) -> dict[str, torch.Tensor]:
+        """A batch, laid out as suits the model."""
+        return collate(examples, self.pad_id, prompt_weight, in_one_row=self.in_one_row)
 
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
@@ -113,7 +118,7 @@ class VoiceTrainer(Trainer):
         return metrics
 
     def _held_out_nats(self, indices: Sequence[int]) -> torch.Tensor:
-        batch = collate([self.held_out[index] for index in indices], self.pad_id)
+        batch = self.collate([self.held_out[index] for index in indices])
         return reply_nats(self.model, **{key: value.to(self.args.device) for key, value in batch.items()})
 
 
@@ -148,7 +153,7 @@ def run_loop(
     if start is not None and is_past_best(before.log_history, recipe.patience):
         trainer.state, keeper.stopped = before, "early"  # it was killed after its last step
     else:
-        with as_in_training(model):
+        with as_in_training(model) as trainer.in_one_row:
             trainer.train(resume_from_checkpoint=str(start) if start else None)
     best = best_checkpoint(trainer.state, kept)
     if best is not None and processes.is_first():

@@ -17,36 +17,44 @@ if TYPE_CHECKING:
     import torch
 
 
-def reply_nats(model: Any, input_ids: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+def reply_nats(
+    model: Any, input_ids: torch.Tensor, labels: torch.Tensor, position_ids: torch.Tensor | None = None
+) -> torch.Tensor:
     """Nats of each reply token, (N,), in the order of `labels[labels != IGNORED]`.
 
-    `input_ids` and `labels` are (B, T), as `data.collate` makes them; `model` is a causal language model, with or without
-    an adapter.
+    `input_ids`, `labels` and `position_ids` are (B, T), as `data.collate` makes them; `model` is a causal language model,
+    with or without an adapter.
     """
-    import torch
+    from style_clone.train.cross_entropy import nats_of
 
-    logits = reply_logits(model, input_ids, labels)
-    return torch.nn.functional.cross_entropy(logits.float(), labels[labels != IGNORED], reduction="none")
+    return nats_of(reply_logits(model, input_ids, labels, position_ids), labels[labels != IGNORED])
 
 
 def weighted_nats(
-    model: Any, input_ids: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor | None = None
+    model: Any,
+    input_ids: torch.Tensor,
+    labels: torch.Tensor,
+    weights: torch.Tensor | None = None,
+    position_ids: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The sum of the labelled tokens' nats, each times its weight, and the sum of the weights: the loss is their quotient.
 
     `weights` are (B, T), as `data.collate` gives them where prompts carry loss too; without them each token weighs 1.
     """
-    nats = reply_nats(model, input_ids, labels)
+    nats = reply_nats(model, input_ids, labels, position_ids)
     weighing = nats.new_ones(nats.shape) if weights is None else weights[labels != IGNORED]
     return (nats * weighing).sum(), weighing.sum()
 
 
-def reply_logits(model: Any, input_ids: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+def reply_logits(
+    model: Any, input_ids: torch.Tensor, labels: torch.Tensor, position_ids: torch.Tensor | None = None
+) -> torch.Tensor:
     """What the model says each reply token will be, (N, V), before it has seen it; arguments as of `reply_nats`."""
     wanted = labels != IGNORED  # (B, T); a first token has nothing before it to be predicted from
     predicting = wanted.roll(-1, dims=1)
     with _project_only(model, predicting):
-        logits: torch.Tensor = model(input_ids=input_ids, use_cache=False).logits
+        told = {} if position_ids is None else {"position_ids": position_ids}
+        logits: torch.Tensor = model(input_ids=input_ids, use_cache=False, **told).logits
     return logits
 
 

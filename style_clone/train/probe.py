@@ -144,12 +144,13 @@ class Stepper:
         self.weights = [weight for weight in model.parameters() if weight.requires_grad]
         self.optimizer = torch.optim.AdamW(self.weights, lr=0.0, weight_decay=0.0, fused=True)
         self.stack = ExitStack()
+        self.in_one_row = False
 
     def __enter__(self) -> Stepper:
         """Within the block the model computes as it does in the loop."""
         import torch
 
-        self.stack.enter_context(as_in_training(self.model))
+        self.in_one_row = self.stack.enter_context(as_in_training(self.model))
         self.stack.enter_context(torch.autocast(self.device.type, torch.bfloat16))
         return self
 
@@ -182,7 +183,7 @@ class Stepper:
             float(reply_nats(self.model, **self._tensors(batch)).sum())
 
     def _tensors(self, batch: Batch, prompt_weight: float = 0.0) -> dict[str, torch.Tensor]:
-        tensors = collate(batch, self.pad_id, prompt_weight)
+        tensors = collate(batch, self.pad_id, prompt_weight, in_one_row=self.in_one_row)
         return {name: value.to(self.device) for name, value in tensors.items()}
 
     def _wait(self) -> None:

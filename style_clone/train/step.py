@@ -12,8 +12,8 @@ from style_clone.train.tokens import Example
 
 
 @contextmanager
-def as_in_training(model: Any) -> Iterator[None]:
-    """Within the block, `model`, a PEFT model, computes as in training.
+def as_in_training(model: Any) -> Iterator[bool]:
+    """Within the block, `model`, a PEFT model, computes as in training; yields whether batches may come in one row.
 
     Autocast makes LoRA's float32 weights bfloat16 for each product; PEFT would make every activation float32 instead.
     """
@@ -21,8 +21,8 @@ def as_in_training(model: Any) -> Iterator[None]:
 
     from style_clone.train.kernels import fused
 
-    with disable_input_dtype_casting(model), fused(model):
-        yield
+    with disable_input_dtype_casting(model), fused(model) as in_one_row:
+        yield in_one_row
 
 
 def measured(examples: Sequence[Example], recipe: Recipe) -> list[Example]:
