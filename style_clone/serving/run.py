@@ -157,7 +157,7 @@ async def _answer(service: Service, announce: Callable[[list[str]], None], repor
         base_url=service.engine.url, headers=headers, trust_env=False, timeout=_UPSTREAM_TIMEOUT, limits=limits
     ) as upstream:
         catalogue = Catalogue(service.workspace, _base(service))
-        app = create_app(catalogue, upstream, service.store.accepts if service.notice.needs_key else None)
+        app = create_app(catalogue, upstream, service.store if service.notice.needs_key else None)
         server = _server(app)
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, _end, server)
@@ -169,7 +169,10 @@ async def _answer(service: Service, announce: Callable[[list[str]], None], repor
         with endpoint.announced(service.workspace, service.notice):
             announce(catalogue.ids())
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            await _close(service, server, tasks)
+            try:
+                await _close(service, server, tasks)
+            finally:
+                await app.state.gateway.quotas.settle()
 
 
 def _base(service: Service) -> Base:
