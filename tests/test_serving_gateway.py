@@ -17,6 +17,7 @@ from style_clone.errors import MissingStage
 from style_clone.persona import Persona
 from style_clone.prompt import Prompt, clone_system
 from style_clone.serving.gateway import Gateway
+from style_clone.serving.limits import SEATS, Seats
 from style_clone.workspace import PersonaFolder, Workspace, write_json
 from tests.serving_fakes import BASE, FACT, GUIDE, SAMPLING, FakeVllm, make_gateway, make_persona, spoken, train, user
 
@@ -520,14 +521,14 @@ def test_changed_files_are_noticed_and_unchanged_ones_not_read_again(
 
 def test_more_than_the_seats_are_asked_to_come_again(workspace: Workspace, vllm: FakeVllm, ann: PersonaFolder) -> None:
     async def talk(client: httpx.AsyncClient, gateway: Gateway) -> None:
-        gateway.seats._free = 0
+        gateway.seats = Seats(count=0, queue=0)
         response = await client.post(CHAT, json=chat("ann"))
         assert response.status_code == 429
         assert "retry-after" in response.headers
-        gateway.seats._free = 1
+        gateway.seats = Seats(count=1)
         for stream in (True, False, True):
             assert (await client.post(CHAT, json=chat("ann", stream=stream))).status_code == 200
-        assert gateway.seats._free == 1
+        assert gateway.seats.free == 1
 
     run(workspace, vllm, talk)
 
@@ -569,7 +570,7 @@ def test_a_client_that_goes_away_has_its_question_cancelled(
         app = client._transport.app  # type: ignore[attr-defined]
         await asyncio.wait_for(app({**scope, "scheme": "http", "root_path": ""}, receive, send), 5)
         assert cancelled.is_set()
-        assert gateway.seats._free > 0
+        assert gateway.seats.free == SEATS
 
     run(workspace, vllm, talk)
 

@@ -115,7 +115,8 @@ class Gateway:
         kept = {key: value for key, value in options.items() if key not in self.catalogue.base.ignored}
         async with AsyncExitStack() as held:
             bill = held.enter_context(self.quotas.bill(request.state.key, {**kept, **subject}))
-            held.enter_context(self.seats.take())
+            seat = self.seats.take(request.state.key and request.state.key.id)
+            await relay.unless_gone(request, held.enter_async_context(seat))
             name = self.catalogue.base.name
             if served.adapter is not None:
                 name = await held.enter_async_context(self.adapters.use(served.adapter))

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import httpx
@@ -22,7 +23,7 @@ from style_clone.errors import EngineError, PortTaken, StyleCloneError, UsageErr
 from style_clone.models import BaseModel
 from style_clone.persona import Persona
 from style_clone.progress import Event, Report, silent
-from style_clone.serving import auth, endpoint, tuning
+from style_clone.serving import auth, endpoint, tuning, wire
 from style_clone.serving.catalogue import Base, Catalogue
 from style_clone.serving.engine import Engine, running
 from style_clone.serving.gateway import Gateway, create_app
@@ -230,9 +231,12 @@ class _Server(uvicorn.Server):
 
 
 def _server(app: Starlette) -> uvicorn.Server:
+    protocol: Any = partial(wire.Wire, quiet={}, most=wire.raise_file_limit())
     return _Server(
         uvicorn.Config(
             app,
+            http=protocol,
+            timeout_keep_alive=wire.KEEP_ALIVE_SECONDS,
             log_level="warning",
             access_log=False,
             server_header=False,
