@@ -7,15 +7,18 @@ import json
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
+from style_clone import store as store_module
 from style_clone.cli.keys import command
 from style_clone.errors import StorageError, UsageError
 from style_clone.store import KEY_MARK, KeyLimits, Store
@@ -167,6 +170,25 @@ def test_processes_that_open_an_old_database_at_once_all_can(url: str, old: Path
     for process in running:
         _, told = process.communicate(timeout=60)
         assert process.returncode == 0, told
+
+
+def test_two_that_find_the_same_columns_missing_do_not_both_add_them(
+    url: str, old: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They look at the same moment, as far as whoever prepares the database lets them."""
+    look, together = store_module._missing, threading.Barrier(2)
+
+    def looking(connection: Any) -> Any:
+        found = look(connection)
+        with suppress(threading.BrokenBarrierError):
+            together.wait(1)
+        return found
+
+    monkeypatch.setattr(store_module, "_missing", looking)
+    with ThreadPoolExecutor(2) as pool:
+        for store in pool.map(lambda _: Store(url), range(2)):
+            assert store.accepts(OLD_SECRET)
+            store.close()
 
 
 def test_opening_a_store_that_is_up_to_date_waits_for_no_writer(url: str, home: Path) -> None:
