@@ -24,6 +24,7 @@ from style_clone.errors import MissingStage, StyleCloneError
 from style_clone.serving import asking, auth, limits, metrics, relay
 from style_clone.serving.adapters import Adapters
 from style_clone.serving.catalogue import Catalogue, Served, defaults
+from style_clone.serving.merged import Merged
 from style_clone.serving.quotas import Quotas
 from style_clone.serving.refusal import Refusal, failed, unavailable
 
@@ -38,10 +39,13 @@ Handler = Callable[[Request], Awaitable[Response]]
 class Gateway:
     """Answers requests. Everything it needs is given to it, so that tests can give it something else."""
 
-    def __init__(self, catalogue: Catalogue, upstream: httpx.AsyncClient, keys: auth.Keys | None) -> None:
+    def __init__(
+        self, catalogue: Catalogue, upstream: httpx.AsyncClient, keys: auth.Keys | None, merged: Merged | None = None
+    ) -> None:
         self.catalogue = catalogue
         self.upstream = upstream
         self.adapters = Adapters(upstream)
+        self.merged = merged
         self.metrics = metrics.Metrics()
         self.seats = limits.Seats()
         self.door = auth.Door(keys)
@@ -117,11 +121,9 @@ class Gateway:
             bill = held.enter_context(self.quotas.bill(request.state.key, {**kept, **subject}))
             seat = self.seats.take(request.state.key and request.state.key.id)
             await relay.unless_gone(request, held.enter_async_context(seat))
-            name = self.catalogue.base.name
-            if served.adapter is not None:
-                name = await held.enter_async_context(self.adapters.use(served.adapter))
+            engine, name = await self._engine_for(served, held)
             payload = {**kept, **bill.asking(question), **subject, "model": name, "stream": question.stream}
-            answer = await relay.unless_gone(request, relay.ask(self.upstream, request.url.path, payload, held))
+            answer = await relay.unless_gone(request, relay.ask(engine, request.url.path, payload, held))
             watch.status = 200
             if not question.stream:
                 row = await relay.unless_gone(request, relay.whole(answer, served.id))
@@ -129,6 +131,14 @@ class Gateway:
                 return JSONResponse(row)
             held.callback(watch.end)
             return relay.Passing(bill.counted(relay.chunks(answer, served.id, watch)), held.pop_all())
+
+    async def _engine_for(self, served: Served, held: AsyncExitStack) -> tuple[httpx.AsyncClient, str]:
+        """Whom to ask, and under which name, kept ready until `held` is closed. Raises Refusal."""
+        if served.adapter is None:
+            return self.upstream, self.catalogue.base.name
+        if self.merged is not None and (own := held.enter_context(self.merged.use(served.adapter))) is not None:
+            return own, served.adapter.name
+        return self.upstream, await held.enter_async_context(self.adapters.use(served.adapter))
 
     def open(self, handler: Handler) -> Handler:
         """`handler` behind the door, its failures told in OpenAI's form, and counted."""
@@ -161,12 +171,15 @@ class Gateway:
             return failed().response()
 
 
-def create_app(catalogue: Catalogue, upstream: httpx.AsyncClient, keys: auth.Keys | None) -> Starlette:
-    """The endpoint as an ASGI application. `upstream` speaks to vLLM, key included; `keys` None asks for no key.
+def create_app(
+    catalogue: Catalogue, upstream: httpx.AsyncClient, keys: auth.Keys | None, merged: Merged | None = None
+) -> Starlette:
+    """The endpoint as an ASGI application. `upstream` speaks to vLLM, key included; `keys` None asks for no key;
+    `merged` has the personas with an engine of their own.
 
     `app.state.gateway` is the Gateway, whose `adapters.forget()` must be called when vLLM has been started anew.
     """
-    gateway = Gateway(catalogue, upstream, keys)
+    gateway = Gateway(catalogue, upstream, keys, merged)
     routes = [
         Route("/health", gateway.health),
         Route("/metrics", gateway.open(gateway.show_metrics)),
