@@ -21,11 +21,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from style_clone.errors import MissingStage, StyleCloneError
-from style_clone.serving import asking, limits, metrics, relay
+from style_clone.serving import asking, label, limits, metrics, relay
 from style_clone.serving.adapters import Adapters
 from style_clone.serving.auth import Accepts, Door
 from style_clone.serving.catalogue import Catalogue, Served, defaults
-from style_clone.serving.refusal import Refusal, failed, unavailable
+from style_clone.serving.fitting import Fitted, Fitting
+from style_clone.serving.refusal import CONTEXT_LENGTH, Refusal, failed, unavailable
 
 SERVICE = "style-clone"
 TO_HEADER = "x-style-clone-to"
@@ -41,8 +42,9 @@ class Gateway:
     def __init__(self, catalogue: Catalogue, upstream: httpx.AsyncClient, accepts: Accepts | None) -> None:
         self.catalogue = catalogue
         self.upstream = upstream
-        self.adapters = Adapters(upstream)
         self.metrics = metrics.Metrics()
+        self.adapters = Adapters(upstream, catalogue.base.adapters, self.metrics)
+        self.fitting = Fitting(upstream, catalogue.base.name, catalogue.base.context_tokens)
         self.seats = limits.Seats()
         self.door = Door(accepts)
 
@@ -59,7 +61,18 @@ class Gateway:
 
     async def show_metrics(self, request: Request) -> Response:
         """Prometheus's figures; behind the key like all else, which Prometheus can be given."""
+        self.metrics.engine_up.set(await self._engine_answers())
         return Response(self.metrics.text(), media_type=metrics.CONTENT_TYPE)
+
+    def engine_ended(self) -> None:
+        """vLLM is gone, and is about to be started again with nothing loaded."""
+        self.adapters.forget()
+        self.metrics.restarts.inc()
+
+    async def tidy(self, living: set[str]) -> None:
+        """To be called every now and then with the personas there are: what is idle or gone is given up."""
+        await self.adapters.drop(living)
+        self.metrics.keep(living)
 
     async def list_models(self, request: Request) -> Response:
         """Every model id."""
@@ -76,8 +89,7 @@ class Gateway:
     async def chat(self, request: Request) -> Response:
         """A chat completion."""
         question = asking.read_chat(asking.parse(await limits.read_body(request)))
-        served = await self._find(question)
-        request.state.watch.kind = served.kind
+        served = await self._find(request, question)
         to = await asyncio.to_thread(self.catalogue.register, served, question.name)
         messages = await asyncio.to_thread(self.catalogue.messages, served, question.turns, to)
         response = await self._answer(request, question, served, {"messages": messages})
@@ -89,8 +101,7 @@ class Gateway:
     async def complete(self, request: Request) -> Response:
         """A raw text completion."""
         question = asking.read_text(asking.parse(await limits.read_body(request)))
-        served = await self._find(question)
-        request.state.watch.kind = served.kind
+        served = await self._find(request, question)
         if served.kind in ("memory", "prompted"):
             raise Refusal(
                 400, f"{served.id} is a prompt, which raw completions do not have: chat with it", param="model"
@@ -109,8 +120,10 @@ class Gateway:
         except httpx.TransportError:
             return False
 
-    async def _find(self, question: asking.Question) -> Served:
-        return await asyncio.to_thread(self.catalogue.find, question.model)
+    async def _find(self, request: Request, question: asking.Question) -> Served:
+        served = await asyncio.to_thread(self.catalogue.find, question.model)
+        request.state.watch.is_for(served.persona and served.persona.slug, served.kind)
+        return served
 
     async def _answer(
         self, request: Request, question: asking.Question, served: Served, subject: dict[str, Any]
@@ -121,15 +134,50 @@ class Gateway:
             name = self.catalogue.base.name
             if served.adapter is not None:
                 name = await held.enter_async_context(self.adapters.use(served.adapter))
-            options = {**defaults(served.sampling), **question.options}
-            kept = {key: value for key, value in options.items() if key not in self.catalogue.base.ignored}
-            payload = {**kept, **subject, "model": name, "stream": question.stream}
-            answer = await relay.unless_gone(request, relay.ask(self.upstream, request.url.path, payload, held))
+            payload = {**self._options(question, served), **subject, "model": name, "stream": question.stream}
+            asked = self._ask(request, question, payload, held)
+            answer, headers = await relay.unless_gone(request, asked)
+            headers |= label.headers_of(served)
             watch.status = 200
+            signature = relay.Signature(served.id, name, label.field_of(served), question.tells_usage)
             if not question.stream:
-                return JSONResponse(await relay.unless_gone(request, relay.whole(answer, served.id)))
+                row = await relay.unless_gone(request, relay.whole(answer, signature, watch))
+                return JSONResponse(row, headers=headers)
             held.callback(watch.end)
-            return relay.Passing(relay.chunks(answer, served.id, watch), held.pop_all())
+            return relay.Passing(relay.chunks(answer, signature, watch), headers, held.pop_all())
+
+    def _options(self, question: asking.Question, served: Served) -> dict[str, Any]:
+        """What vLLM is told beside the prompt: the caller's options, the persona's where there are none."""
+        options = {**defaults(served.sampling), **question.options}
+        stops = options.get("stop", [])
+        if stops := [*([stops] if isinstance(stops, str) else stops), *served.sampling.stop]:
+            options["stop"] = stops
+        if question.stream:
+            options["stream_options"] = {"include_usage": True}
+        return {key: value for key, value in options.items() if key not in self.catalogue.base.ignored}
+
+    async def _ask(
+        self, request: Request, question: asking.Question, payload: dict[str, Any], held: AsyncExitStack
+    ) -> tuple[httpx.Response, dict[str, str]]:
+        """vLLM's answer, and headers that say what a chat has lost to be short enough for it. Raises Refusal."""
+        path = request.url.path
+        if not isinstance(question, asking.Chat):
+            return await relay.ask(self.upstream, path, _within(payload, self.fitting.context_tokens), held), {}
+
+        fitted = await self._fit(question, payload)
+        try:
+            answer = await relay.ask(self.upstream, path, _fitted(payload, fitted), held)
+        except Refusal as refusal:
+            if refusal.code != CONTEXT_LENGTH:
+                raise
+            fitted = await self._fit(question, payload, refused=True)
+            answer = await relay.ask(self.upstream, path, _fitted(payload, fitted), held)
+        if fitted.headers:
+            request.state.watch.trimmed()
+        return answer, fitted.headers
+
+    async def _fit(self, question: asking.Chat, payload: dict[str, Any], *, refused: bool = False) -> Fitted:
+        return await self.fitting.fit(payload["messages"], question.said, payload["max_tokens"], refused=refused)
 
     def open(self, handler: Handler) -> Handler:
         """`handler` behind the door, its failures told in OpenAI's form, and counted."""
@@ -163,7 +211,7 @@ class Gateway:
 def create_app(catalogue: Catalogue, upstream: httpx.AsyncClient, accepts: Accepts | None) -> Starlette:
     """The endpoint as an ASGI application. `upstream` speaks to vLLM, key included; `accepts` None asks for no key.
 
-    `app.state.gateway` is the Gateway, whose `adapters.forget()` must be called when vLLM has been started anew.
+    `app.state.gateway` is the Gateway, whose `engine_ended()` must be called when vLLM has to be started anew.
     """
     gateway = Gateway(catalogue, upstream, accepts)
     routes = [
@@ -178,6 +226,16 @@ def create_app(catalogue: Catalogue, upstream: httpx.AsyncClient, accepts: Accep
     app = Starlette(routes=routes, exception_handlers={HTTPException: _unrouted})
     app.state.gateway = gateway
     return app
+
+
+def _fitted(payload: dict[str, Any], fitted: Fitted) -> dict[str, Any]:
+    return {**_within(payload, fitted.room), "messages": fitted.messages}
+
+
+def _within(payload: dict[str, Any], room: int) -> dict[str, Any]:
+    """The payload with a reply of at most `room` tokens: many clients ask for more than a small model can take."""
+    limited: dict[str, Any] = {name: min(payload[name], room) for name in ("max_tokens", "min_tokens") if name in payload}
+    return {**payload, **limited}
 
 
 async def _unrouted(request: Request, error: Exception) -> Response:

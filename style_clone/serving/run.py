@@ -38,6 +38,10 @@ _UPSTREAM_TIMEOUT = httpx.Timeout(600, connect=5)
 _ANY_ADDRESS = {"0.0.0.0": LOOPBACK, "::": "[::1]"}
 
 
+Announce = Callable[[list[str], list[str]], None]
+"""Is given the model ids, and the personas that are not among them for want of consent."""
+
+
 class _Stopped(BaseException):
     """SIGINT or SIGTERM came."""
 
@@ -53,8 +57,8 @@ class Service:
     listener: socket.socket
     notice: endpoint.Notice
 
-    def answer(self, announce: Callable[[list[str]], None], report: Report = silent) -> None:
-        """Answer until SIGINT or SIGTERM; `announce` is given the model ids once it does. Raises EngineError."""
+    def answer(self, announce: Announce, report: Report = silent) -> None:
+        """Answer until SIGINT or SIGTERM; `announce` is told once it does. Raises EngineError."""
         asyncio.run(_answer(self, announce, report))
 
 
@@ -143,6 +147,11 @@ def address(listener: socket.socket) -> str:
     return f"http://{_ANY_ADDRESS.get(host, plain)}:{port}"
 
 
+def is_open_to_others(listener: socket.socket) -> bool:
+    """Whether it can be reached from other machines."""
+    return not auth.is_loopback(listener.getsockname()[0])
+
+
 def _unusable(host: str, port: int | None, error: OSError) -> UsageError:
     if error.errno == errno.EADDRINUSE:
         return PortTaken(f"port {port} is in use", mend="Choose another --port, or leave it out: a free one is taken.")
@@ -151,12 +160,12 @@ def _unusable(host: str, port: int | None, error: OSError) -> UsageError:
     return UsageError(f"{host} cannot be listened on: {error.strerror}", mend="For example: --host 127.0.0.1")
 
 
-async def _answer(service: Service, announce: Callable[[list[str]], None], report: Report) -> None:
+async def _answer(service: Service, announce: Announce, report: Report) -> None:
     headers, limits = service.engine.headers, httpx.Limits(max_connections=None)
     async with httpx.AsyncClient(
         base_url=service.engine.url, headers=headers, trust_env=False, timeout=_UPSTREAM_TIMEOUT, limits=limits
     ) as upstream:
-        catalogue = Catalogue(service.workspace, _base(service))
+        catalogue = Catalogue(service.workspace, _base(service), needs_consent=is_open_to_others(service.listener))
         app = create_app(catalogue, upstream, service.store.accepts if service.notice.needs_key else None)
         server = _server(app)
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -167,14 +176,15 @@ async def _answer(service: Service, announce: Callable[[list[str]], None], repor
         ]
         await _until_started(server, tasks)
         with endpoint.announced(service.workspace, service.notice):
-            announce(catalogue.ids())
+            announce(catalogue.ids(), catalogue.withheld())
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             await _close(service, server, tasks)
 
 
 def _base(service: Service) -> Base:
-    ignored = tuning.IGNORED_ON_CPU if service.engine.plan.cpu else frozenset[str]()
-    return Base(service.base.name, service.base.sha256, ignored)
+    plan = service.engine.plan
+    ignored = tuning.IGNORED_ON_CPU if plan.cpu else frozenset[str]()
+    return Base(service.base.name, service.base.sha256, ignored, plan.context_tokens, plan.kept_adapters)
 
 
 async def _close(service: Service, server: uvicorn.Server, tasks: list[asyncio.Task[None]]) -> None:
@@ -200,7 +210,7 @@ async def _supervise(service: Service, gateway: Gateway, report: Report) -> None
     """Start vLLM again when it dies; the gateway answers 503 meanwhile. Raises EngineError when that has no end."""
     for seconds in RESTART_SECONDS:
         await _while_alive(service, gateway)
-        gateway.adapters.forget()
+        gateway.engine_ended()
         report(Event("engine", "vLLM ended; starting it again"))
         await asyncio.sleep(seconds)
         try:
@@ -212,11 +222,11 @@ async def _supervise(service: Service, gateway: Gateway, report: Report) -> None
 
 
 async def _while_alive(service: Service, gateway: Gateway) -> None:
-    """Until vLLM is gone; meanwhile adapters of deleted personas are taken out of it."""
+    """Until vLLM is gone; meanwhile adapters that nobody needs are taken out of it."""
     while service.engine.alive:
         await asyncio.sleep(_TICK_SECONDS)
         folders = await asyncio.to_thread(service.workspace.personas)
-        await gateway.adapters.drop({folder.slug for folder in folders})
+        await gateway.tidy({folder.slug for folder in folders})
 
 
 class _Server(uvicorn.Server):

@@ -43,6 +43,11 @@ class Plan:
     cache_gigabytes: int
     cpu: bool
 
+    @property
+    def kept_adapters(self) -> int:
+        """How many adapters it keeps in memory; `adapters` of them can be at work in one step."""
+        return self.adapters * 2
+
 
 def plan(model: Path, name: str, port: int, personas: Iterable[PersonaFolder]) -> Plan:
     """Fit vLLM to the model, the personas' adapters and this machine. Raises EngineError for an adapter too large."""
@@ -71,7 +76,7 @@ def arguments(plan: Plan) -> list[str]:
         *("--middleware", "style_clone.serving.guard.Guard"),
         *("--max-model-len", str(plan.context_tokens)),
         *("--enable-lora", "--max-lora-rank", str(plan.rank)),
-        *("--max-loras", str(plan.adapters), "--max-cpu-loras", str(plan.adapters * 2)),
+        *("--max-loras", str(plan.adapters), "--max-cpu-loras", str(plan.kept_adapters)),
         *("--uvicorn-log-level", "warning", "--disable-uvicorn-access-log", "--disable-log-stats"),
         *("--no-enable-log-requests", "--disable-fastapi-docs"),
     ]
