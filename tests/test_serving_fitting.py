@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from style_clone.prompt import clone_system
-from style_clone.serving.fitting import STEPS_OF_CONTEXT
+from style_clone.serving.fitting import STEPS_OF_CONTEXT, Fitted, Fitting
+from style_clone.serving.refusal import Refusal
 from style_clone.workspace import PersonaFolder, Workspace
 from tests.serving_fakes import BASE, GUIDE, FakeVllm, make_persona, tokens_of, user
 from tests.test_serving_gateway import CHAT, ask, chat, error_of
@@ -185,6 +189,49 @@ def test_a_caller_s_own_system_messages_stand_below_the_persona_s(workspace: Wor
     system, *rest = vllm.asked[0]["messages"]
     assert system["content"] == f"{clone_system('Ann')}\n\nAnswer in rhymes.\n\nBe brief."
     assert rest == [user("hello")]
+
+
+ROLES = st.sampled_from(["user", "user", "assistant", "assistant", "system"])
+TURNS = st.lists(
+    st.builds(lambda role, text: {"role": role, "content": text}, ROLES, st.text(max_size=80)), max_size=40
+)
+
+
+@given(head=TURNS, turns=TURNS, last=st.text(max_size=900), wanted=st.integers(1, 2000), refused=st.booleans())
+def test_whatever_is_said_fits_and_nothing_but_the_oldest_is_lost(
+    head: list[Any], turns: list[Any], last: str, wanted: int, refused: bool
+) -> None:
+    vllm = FakeVllm()
+    vllm.context = 400
+    messages: list[Any] = [*head[:3], *turns, {"role": "user", "content": last}]
+    said = sum(turn["role"] != "system" for turn in messages) - sum(turn["role"] != "system" for turn in head[:3])
+    protected = [turn for turn in [*head[:3], *turns] if turn["role"] == "system"] + [
+        turn for turn in head[:3] if turn["role"] != "system"
+    ]
+
+    async def go() -> Fitted:
+        async with vllm.client() as client:
+            return await Fitting(client, "tiny", vllm.context).fit(messages, said, wanted, refused=refused)
+
+    most = vllm.context - min(wanted, vllm.context // 4)
+    try:
+        fitted = asyncio.run(go())
+    except Refusal as refusal:
+        assert refusal.code == "context_length_exceeded"
+        assert tokens_of({"messages": [*protected, {"role": "user", "content": ""}]}) > most
+        return
+    kept = fitted.messages
+    assert tokens_of({"messages": kept}) <= most
+    assert len(kept) == len(messages) - fitted.left_out
+    assert kept[-1]["content"] == last[fitted.cut :]
+    assert all(turn in kept for turn in protected)
+    spoken = [turn for turn in messages if turn["role"] != "system"]
+    left = [turn for turn in kept if turn["role"] != "system"]
+    first = len(spoken) - said
+    assert left[:first] == spoken[:first]
+    assert left[first:-1] == spoken[first + fitted.left_out : -1]
+    assert fitted.cut == 0 or left[first:-1] == []
+    assert bool(fitted.left_out or fitted.cut) <= (tokens_of({"messages": messages}) > most)
 
 
 def test_chats_that_were_too_long_are_counted(workspace: Workspace, vllm: FakeVllm) -> None:

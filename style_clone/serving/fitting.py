@@ -14,6 +14,7 @@ import httpx
 
 from style_clone.conversation import Turn
 from style_clone.serving.refusal import CONTEXT_LENGTH, Refusal, unavailable
+from style_clone.serving.relay import refusal_of
 
 LEFT_OUT_HEADER = "x-style-clone-left-out"
 """How many of the oldest turns the model has not seen."""
@@ -127,7 +128,7 @@ class Fitting:
         if answer.status_code in _NOT_THERE:
             return None
         if answer.status_code != 200:
-            raise Refusal(400, "messages: the model's chat template does not take these turns", param="messages")
+            raise refusal_of(answer)
         row = answer.json()
         # Its own word counts: an engine run elsewhere may have been started with another context.
         self.context_tokens = int(row.get("max_model_len") or self.context_tokens)

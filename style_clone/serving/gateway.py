@@ -234,7 +234,9 @@ def _fitted(payload: dict[str, Any], fitted: Fitted) -> dict[str, Any]:
 
 def _within(payload: dict[str, Any], room: int) -> dict[str, Any]:
     """The payload with a reply of at most `room` tokens: many clients ask for more than a small model can take."""
-    limited: dict[str, Any] = {name: min(payload[name], room) for name in ("max_tokens", "min_tokens") if name in payload}
+    limited: dict[str, Any] = {
+        name: min(payload[name], room) for name in ("max_tokens", "min_tokens") if name in payload
+    }
     return {**payload, **limited}
 
 
