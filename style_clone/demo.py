@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import psutil
 from style_clone import jobs
 from style_clone.errors import StorageError
 from style_clone.models import DEFAULT_BASE
+from style_clone.persona import Persona
 from style_clone.progress import Report
 from style_clone.settings import Settings
 from style_clone.workspace import PersonaFolder, read_json
@@ -66,6 +68,8 @@ def _read_corpus(settings: Settings, report: Report) -> PersonaFolder:
         raise StorageError(f"the sample corpus is not at {CORPUS}", mend="Run the demo from a clone of the project.")
     folder = settings.workspace.folder(PERSONA)
     ingest(folder, [CORPUS], [AUTHOR], report=report)
+    if (persona := Persona.load(folder)).consent is None:
+        persona.with_consent(f"{AUTHOR} is an invented person", date.today()).save(folder)
     if not is_fresh(folder):
         prepare(folder, report=report)
     return folder

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import asdict, dataclass, field, replace
+from datetime import date
 from functools import lru_cache
 from typing import Any
 
@@ -14,12 +15,16 @@ from style_clone.workspace import PersonaFolder, read_json, write_json
 
 @dataclass(frozen=True)
 class Sampling:
-    """Defaults for a reply where the caller gives none. `max_tokens` is in tokens."""
+    """Defaults for a reply where the caller gives none. `max_tokens` is in tokens.
+
+    `stop` are texts that end a reply, beside those the caller gives; a clone ends its turn by itself.
+    """
 
     temperature: float = 0.7
     top_p: float = 0.95
     repetition_penalty: float = 1.05
     max_tokens: int = 160
+    stop: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,12 +61,17 @@ class Persona:
         row: dict[str, Any] = read_json(folder.persona)
         try:
             row.pop("system_prompt", None)
-            return cls(**{**row, "aliases": tuple(row["aliases"]), "sampling": Sampling(**row["sampling"])})
+            sampling = Sampling(**{**row["sampling"], "stop": tuple(row["sampling"].get("stop", ()))})
+            return cls(**{**row, "aliases": tuple(row["aliases"]), "sampling": sampling})
         except (AttributeError, KeyError, TypeError) as error:
             raise StorageError(
                 f"{folder.persona} is not as this version writes it: {error}",
                 mend=f"Read the writing into it anew: style-clone delete {folder.slug}, then style-clone ingest.",
             ) from error
+
+    def with_consent(self, words: str, day: date) -> Persona:
+        """This persona, its author having agreed: in what words, noted on which day."""
+        return replace(self, consent=f"{words} ({day.isoformat()})")
 
     def with_base(self, name: str, source: str, revision: str, sha256: str) -> Persona:
         """This persona, trained on that base model; `source` is what finds it again: a name, a hub id or a folder."""

@@ -62,48 +62,76 @@ class FakeVllm:
         self.words = ["hi", " there"]
         self.down = False
         self.breaks_off = False
+        self.context = BASE.context_tokens
+        self.tokenizes = True
+        self.room = BASE.adapters
+        self.counted: list[int] = []
+        self.damaged: set[str] = set()
         self.answer: Callable[[dict[str, Any]], httpx.Response] | None = None
         self.closed = 0
+        self.costs: dict[str, int] | None = None
 
     def client(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(transport=httpx.MockTransport(self.handle), base_url="http://vllm")
 
     async def handle(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.path
         if self.down:
             raise httpx.ConnectError("refused", request=request)
-        if request.url.path == "/health":
+        if path == "/health":
             return httpx.Response(200)
         body = json.loads(request.content)
-        if request.url.path == "/v1/load_lora_adapter":
-            assert Path(body["lora_path"]).is_dir()
-            self.loaded.append(body["lora_name"])
-            return httpx.Response(200, text="Success")
-        if request.url.path == "/v1/unload_lora_adapter":
-            self.unloaded.append(body["lora_name"])
-            return httpx.Response(200, text="Success")
-        self.asked.append({**body, "path": request.url.path})
+        if "completions" not in path:
+            return self.tokenize(body) if path == "/tokenize" else self.hold(path, body)
+        if tokens_of(body) > self.context:
+            message = f"This model's maximum context length is {self.context} tokens. However, you sent more."
+            return httpx.Response(400, json={"error": {"message": message, "type": "X", "param": "input_tokens"}})
+        self.asked.append({**body, "path": path})
         if self.answer is not None:
             return self.answer(body)
         if body["stream"]:
-            told = body.get("stream_options", {}).get("include_usage", False)
-            return httpx.Response(200, content=self.events(body["model"], told))
+            return httpx.Response(200, content=self.events(body["model"], tokens_of(body)))
         message = {"role": "assistant", "content": "".join(self.words)}
         row = {
             "id": "x",
             "model": body["model"],
             "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
-            "usage": USAGE,
+            "usage": self.usage(tokens_of(body)),
         }
         return httpx.Response(200, json=row)
 
-    async def events(self, model: str, told: bool = False) -> AsyncIterator[bytes]:
+    def hold(self, path: str, body: dict[str, Any]) -> httpx.Response:
+        """Load or unload an adapter."""
+        name = body["lora_name"]
+        if path == "/v1/unload_lora_adapter":
+            self.unloaded.append(name)
+        elif name.partition("--")[0] in self.damaged:
+            return httpx.Response(500, json={"error": {"message": f"invalid header in {body['lora_path']}"}})
+        else:
+            assert Path(body["lora_path"]).is_dir()
+            self.loaded.append(name)
+        return httpx.Response(200, text="Success")
+
+    def tokenize(self, body: dict[str, Any]) -> httpx.Response:
+        if not self.tokenizes:
+            return httpx.Response(404)
+        self.counted.append(tokens_of(body))
+        return httpx.Response(200, json={"count": self.counted[-1], "max_model_len": self.context, "tokens": []})
+
+    def usage(self, prompt_tokens: int) -> dict[str, int]:
+        if self.costs is not None:
+            return self.costs
+        written = len(self.words)
+        return {"prompt_tokens": prompt_tokens, "completion_tokens": written, "total_tokens": prompt_tokens + written}
+
+    async def events(self, model: str, prompt_tokens: int = 0) -> AsyncIterator[bytes]:
         """Server-sent events, cut at places that are no boundaries."""
         rows = [
             {"id": "x", "model": model, "choices": [{"index": 0, "delta": {"content": word}}]} for word in self.words
         ]
-        if told and not self.breaks_off:
-            rows.append({"id": "x", "model": model, "choices": [], "usage": USAGE})
-        data = b"".join(b"data: " + json.dumps(row, ensure_ascii=False).encode() + b"\n\n" for row in rows)
+        if not self.breaks_off:
+            rows.append({"id": "x", "model": model, "choices": [], "usage": self.usage(prompt_tokens)})
+        data = b"".join(b"data: " + _compact(row) + b"\n\n" for row in rows)
         try:
             for start in range(0, len(data), 7):
                 yield data[start : start + 7]
@@ -127,16 +155,32 @@ class SimpleKeys:
         raise AssertionError
 
 
+def tokens_of(body: dict[str, Any]) -> int:
+    """Every letter is a token, and every turn takes four more."""
+    turns = body.get("messages", [])
+    return 10 + sum(4 + len(turn["content"]) for turn in turns)
+
+
+def _facts(query: str) -> list[str]:
+    return [FACT, query]
+
+
+def _compact(row: Any) -> bytes:
+    """As vLLM writes it."""
+    return json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode()
+
+
 def make_gateway(
     workspace: Workspace,
     vllm: FakeVllm,
     accepts: Callable[[str], bool] | None = None,
     ignored: frozenset[str] = frozenset(),
     keys: Keys | None = None,
+    **catalogue_options: Any,
 ) -> tuple[Gateway, Any]:
     """The gateway before that vLLM, and a client of it. It asks for a key where it is given `keys`, or `accepts`."""
-    base = replace(BASE, ignored=ignored)
-    catalogue = Catalogue(workspace, base, lambda folder: GUIDE, lambda folder: lambda query: [FACT, query])
+    base = replace(BASE, ignored=ignored, context_tokens=vllm.context, adapters=vllm.room)
+    catalogue = Catalogue(workspace, base, lambda folder: GUIDE, lambda folder: _facts, **catalogue_options)
     app = create_app(catalogue, vllm.client(), keys or (SimpleKeys(accepts) if accepts else None))
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=True)
     return app.state.gateway, httpx.AsyncClient(transport=transport, base_url="http://localhost")

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -356,12 +357,15 @@ def test_an_engine_started_anew_gets_its_adapters_again(
         assert response.status_code == 503
         assert int(response.headers["retry-after"]) > 0
         assert error_of(response)["code"] == "engine_unavailable"
-        assert (await client.get("/health")).status_code == 503
+        ready = await client.get("/ready")
+        assert (ready.status_code, ready.json()["service"]) == (503, "style-clone")
+        assert int(ready.headers["retry-after"]) > 0
+        assert (await client.get("/health")).json() == {"service": "style-clone", "status": "ok"}
         gateway.adapters.forget()
         assert (await client.post(CHAT, json=chat("ann"))).status_code == 503
         vllm.down = False
         assert (await client.post(CHAT, json=chat("ann"))).status_code == 200
-        assert (await client.get("/health")).json() == {"service": "style-clone", "status": "ok"}
+        assert (await client.get("/ready")).json() == {"service": "style-clone", "status": "ready"}
 
     run(workspace, vllm, talk)
     assert len(vllm.loaded) == 2
@@ -379,7 +383,7 @@ def test_an_adapter_vllm_refuses_is_a_clear_error(
 
     monkeypatch.setattr(vllm, "handle", refusing)
     response = ask(workspace, vllm, chat("ann"))
-    assert response.status_code == 500
+    assert response.status_code == 503
     error = error_of(response)
     assert error["code"] == "adapter_not_loaded"
     assert str(ann.root) not in error["message"]
@@ -429,7 +433,9 @@ def test_bodies_are_limited_and_must_be_json(workspace: Workspace, vllm: FakeVll
     assert vllm.asked == []
 
 
-def test_keys_are_asked_for_everywhere_but_health(workspace: Workspace, vllm: FakeVllm, ann: PersonaFolder) -> None:
+def test_keys_are_asked_for_everywhere_but_health_and_ready(
+    workspace: Workspace, vllm: FakeVllm, ann: PersonaFolder
+) -> None:
     good = {"sc-good"}
 
     async def talk(client: httpx.AsyncClient, gateway: Gateway) -> None:
@@ -440,7 +446,8 @@ def test_keys_are_asked_for_everywhere_but_health(workspace: Workspace, vllm: Fa
                 assert response.headers["www-authenticate"] == "Bearer"
         for path in (CHAT, "/v1/completions"):
             assert (await client.post(path, json=chat("ann"))).status_code == 401
-        assert (await client.get("/health")).status_code == 200
+        for path in ("/health", "/ready"):
+            assert (await client.get(path)).status_code == 200
         key = {"authorization": "Bearer sc-good"}
         assert (await client.post(CHAT, json=chat("ann"), headers=key)).status_code == 200
         good.clear()
@@ -644,20 +651,124 @@ def test_a_client_that_goes_away_has_its_question_cancelled(
     run(workspace, vllm, talk)
 
 
-def test_metrics_count_by_kind_and_status_without_names(
+def test_a_client_that_leaves_a_stream_ends_the_reply_upstream(
     workspace: Workspace, vllm: FakeVllm, ann: PersonaFolder
 ) -> None:
+    written, closed = [], asyncio.Event()
+
+    async def endless(model: str) -> AsyncIterator[bytes]:
+        try:
+            while True:
+                row = {"model": model, "choices": [{"index": 0, "delta": {"content": "word "}}]}
+                written.append(row)
+                yield b"data: " + json.dumps(row).encode() + b"\n\n"
+                await asyncio.sleep(0.01)
+        finally:
+            closed.set()
+
+    vllm.answer = lambda body: httpx.Response(200, content=endless(body["model"]))
+
     async def talk(client: httpx.AsyncClient, gateway: Gateway) -> None:
-        await client.post(CHAT, json=chat("ann", "my private words", stream=True))
-        await client.post(CHAT, json=chat("ann@prompted"))
-        await client.post(CHAT, json=chat("nobody"))
+        body = json.dumps(chat("ann", stream=True)).encode()
+        heard = asyncio.Event()
+        questions = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def receive() -> dict[str, Any]:
+            if questions:
+                return questions.pop()
+            await heard.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            if message.get("body"):
+                heard.set()
+
+        headers = [(b"content-type", b"application/json"), (b"host", b"localhost")]
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": CHAT,
+            "raw_path": b"",
+            "query_string": b"",
+            "headers": headers,
+        }
+        app = client._transport.app  # type: ignore[attr-defined]
+        await asyncio.wait_for(app({**scope, "scheme": "http", "root_path": ""}, receive, send), 5)
+        assert closed.is_set()
+        count = len(written)
+        await asyncio.sleep(0.05)
+        assert len(written) == count
         text = (await client.get("/metrics")).text
-        assert 'style_clone_requests_total{kind="clone",status="200"} 1.0' in text
-        assert 'style_clone_requests_total{kind="prompted",status="200"} 1.0' in text
-        assert 'style_clone_requests_total{kind="unknown",status="404"} 1.0' in text
-        assert 'style_clone_first_token_seconds_count{kind="clone"} 1.0' in text
         assert "style_clone_requests_in_flight 1.0" in text
-        assert "ann" not in text
-        assert "private" not in text
+        train(ann, b"newer weights")
+        vllm.answer = None
+        await client.post(CHAT, json=chat("ann"))
+        assert vllm.unloaded == vllm.loaded[:1], "the adapter was given back"
 
     run(workspace, vllm, talk)
+
+
+def test_no_web_page_of_another_site_is_let_in(workspace: Workspace, vllm: FakeVllm, ann: PersonaFolder) -> None:
+    """CORS is off: no answer allows another origin, and a browser's question whether it may is refused."""
+
+    async def talk(client: httpx.AsyncClient, gateway: Gateway) -> None:
+        origin = {"origin": "https://evil.example"}
+        asking = {**origin, "access-control-request-method": "POST", "access-control-request-headers": "content-type"}
+        answers = [
+            await client.options(CHAT, headers=asking),
+            await client.options("/v1/models", headers=asking),
+            await client.post(CHAT, json=chat("ann"), headers=origin),
+            await client.post(CHAT, json=chat("ann", stream=True), headers=origin),
+            await client.get("/v1/models", headers=origin),
+            await client.get("/health", headers=origin),
+        ]
+        assert [answer.status_code for answer in answers] == [405, 405, 200, 200, 200, 200]
+        for answer in answers:
+            assert not [name for name in answer.headers if name.startswith("access-control")]
+
+    run(workspace, vllm, talk)
+
+
+@pytest.mark.parametrize(("given", "sent"), [(None, ["###"]), ("\n", ["\n", "###"]), (["a", "b"], ["a", "b", "###"])])
+def test_a_persona_s_stops_are_added_to_the_caller_s(
+    workspace: Workspace, vllm: FakeVllm, given: Any, sent: list[str]
+) -> None:
+    make_persona(workspace, sampling=replace(SAMPLING, stop=("###",)))
+    ask(workspace, vllm, chat("ann", stop=given))
+    ask(workspace, vllm, chat(BASE.name, stop=given))
+    assert vllm.asked[0]["stop"] == sent
+    assert vllm.asked[1].get("stop") == (None if given is None else sent[:-1])
+
+
+def test_openai_s_options_reach_the_engine_as_they_are(
+    workspace: Workspace, vllm: FakeVllm, ann: PersonaFolder
+) -> None:
+    options = {
+        "n": 2,
+        "seed": 5,
+        "logprobs": True,
+        "top_logprobs": 3,
+        "presence_penalty": 0.5,
+        "frequency_penalty": -0.5,
+        "logit_bias": {"7": -100},
+        "max_tokens": 9,
+    }
+    response = ask(workspace, vllm, chat("ann", **options, user="me", tools=[], tool_choice="none", store=False))
+    assert response.status_code == 200
+    sent = vllm.asked[0]
+    assert {name: sent[name] for name in options} == options
+    assert not {"user", "tools", "tool_choice", "store"} & set(sent)
+
+
+def test_tools_are_refused_as_openai_refuses_what_a_model_cannot(
+    workspace: Workspace, vllm: FakeVllm, ann: PersonaFolder
+) -> None:
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {}}}]
+    response = ask(workspace, vllm, chat("ann", tools=tools))
+    assert response.status_code == 400
+    assert error_of(response) == {
+        "message": "tools: tools are not supported: a persona only writes",
+        "type": "invalid_request_error",
+        "param": "tools",
+        "code": "unsupported_parameter",
+    }

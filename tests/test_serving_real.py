@@ -195,12 +195,84 @@ def test_vllm_itself_answers_nobody_else(serving: Live) -> None:
     assert not any(key in " ".join(process.cmdline()) for process in serving.processes())
 
 
+def test_long_chats_are_shortened_to_what_vllm_takes(serving: Live, client: openai.OpenAI) -> None:
+    """With the real tokenizer and template: nothing is refused, and as much is kept as there is room for."""
+    said = [f"turn {number}: " + "so we went to the sea again, " * 30 for number in range(61)]
+    long: Any = [{"role": "assistant" if number % 2 else "user", "content": text} for number, text in enumerate(said)]
+    huge: Any = [*long[:3], {"role": "user", "content": "".join(f"{number} " for number in range(30_000))}]
+    for model in ("ann", "ann@prompted", serving.base.name):
+        for messages, cut in ((long, False), (huge, True)):
+            answer = client.chat.completions.with_raw_response.create(model=model, messages=messages, **GREEDY)
+            left_out = int(answer.headers["x-style-clone-left-out"])
+            assert 0 < left_out < len(messages)
+            assert ("x-style-clone-cut" in answer.headers) is cut
+            usage = answer.parse().usage
+            assert usage is not None
+            assert 8192 * 3 // 4 < usage.prompt_tokens <= 8192 - 24
+    ordinary = client.chat.completions.with_raw_response.create(model="ann", messages=long[:9], **GREEDY)
+    assert "x-style-clone-left-out" not in ordinary.headers
+    many = client.chat.completions.create(model="ann", messages=long[:1], max_tokens=100_000, stop=["a", "e"])
+    assert many.choices[0].finish_reason in ("stop", "length")
+
+
+def test_what_the_clone_writes_is_labelled(serving: Live, client: openai.OpenAI) -> None:
+    messages: Any = SAID
+    for model, kind in (("ann", "clone"), ("ann@memory", "memory"), ("ann@prompted", "prompted")):
+        label = {"persona": "ann", "kind": kind, "synthetic": True}
+        whole = client.chat.completions.create(model=model, messages=messages, **GREEDY)
+        assert (whole.model_extra or {})["style_clone"] == label
+        first, *rest = list(client.chat.completions.create(model=model, messages=messages, stream=True, **GREEDY))
+        assert (first.model_extra or {})["style_clone"] == label
+        assert rest
+        assert not any("style_clone" in (chunk.model_extra or {}) or chunk.usage for chunk in rest)
+    plain = client.chat.completions.create(model=serving.base.name, messages=messages, **GREEDY)
+    assert "style_clone" not in (plain.model_extra or {})
+
+
+def test_a_damaged_adapter_stops_its_own_persona_only(serving: Live, client: openai.OpenAI) -> None:
+    dora = make_persona(serving.workspace, "dora", serving.base, seed=5)
+    weights = dora.adapter / "adapter_model.safetensors"
+    whole = weights.read_bytes()
+    for damaged in (whole[: len(whole) // 2], b"", b"no tensors at all" * 100):
+        weights.write_bytes(damaged)
+        with pytest.raises(openai.InternalServerError, match="style-clone train dora") as caught:
+            reply(client, "dora")
+        assert caught.value.status_code == 503
+        assert str(serving.workspace.home) not in str(caught.value)
+        assert reply(client, "ann")
+    make_adapter(dora, serving.base, seed=6)
+    assert reply(client, "dora")
+    serving.workspace.delete("dora")
+
+
+def test_more_personas_than_the_engine_keeps_come_and_go(serving: Live, client: openai.OpenAI) -> None:
+    """With one more than there is room for, the one unused for longest goes, and comes back the same."""
+    slugs = [f"many{number}" for number in range(5)]
+    for number, slug in enumerate(slugs):
+        make_persona(serving.workspace, slug, serving.base, seed=20 + number)
+    first = {slug: reply(client, slug) for slug in slugs}
+    assert len(set(first.values())) > 3
+    assert {slug: reply(client, slug) for slug in slugs} == first
+    with vllm_client(serving) as vllm:
+        held = [row["id"] for row in vllm.get("/v1/models").json()["data"] if "--" in row["id"]]
+    assert len(held) <= 4
+    for slug in slugs:
+        serving.workspace.delete(slug)
+
+
 def test_too_long_and_malformed_questions_are_refused_plainly(client: openai.OpenAI) -> None:
     with pytest.raises(openai.BadRequestError) as caught:
-        reply(client, "ann", [{"role": "user", "content": f"{SECRET} " * 9000}])
+        client.completions.create(model="ann", prompt=f"{SECRET} " * 9000, max_tokens=5)
     assert caught.value.code == "context_length_exceeded"
     assert "8192" in caught.value.message
-    for wrong in ({"temperature": "hot"}, {"temperature": -1}, {"top_p": 7}, {"max_tokens": 0}, {"seed": 0.5}):
+    for wrong in (
+        {"temperature": "hot"},
+        {"temperature": -1},
+        {"top_p": 7},
+        {"max_tokens": 0},
+        {"seed": 0.5},
+        {"stop": [""]},
+    ):
         with pytest.raises(openai.BadRequestError):
             reply(client, "ann", [{"role": "user", "content": SECRET}], **wrong)
     with pytest.raises(openai.NotFoundError, match="ann@prompted"):
@@ -296,7 +368,7 @@ def test_it_survives_the_death_of_its_engine_and_ends_cleanly(tmp_path: Path, ba
 
             wait_for(refused, 30)
             assert endpoint.find(serving.workspace) is not None
-            wait_for(lambda: httpx.get(f"{serving.endpoint.url}/health", trust_env=False).status_code == 200, 180)
+            wait_for(lambda: httpx.get(f"{serving.endpoint.url}/ready", trust_env=False).status_code == 200, 180)
             assert reply(client, "ann") == before
         processes = serving.processes()
         assert len(processes) >= 5

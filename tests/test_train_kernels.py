@@ -15,7 +15,7 @@ from peft import LoraConfig, get_peft_model
 from torch.nn import functional
 from transformers import Lfm2Config, Lfm2ForCausalLM, MistralConfig, MistralForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
-from style_clone.train import kernels
+from style_clone.train import attention, kernels
 from style_clone.train.data import collate
 from style_clone.train.loss import reply_nats
 from tests.tiny import VOCABULARY, counting_examples, tiny_model
@@ -196,7 +196,7 @@ def test_where_they_do_not_apply_peft_does_it(model: Any) -> None:
 
 
 @settings(max_examples=25, deadline=None)
-@given(length=st.integers(1, 3 * kernels.BLOCK), shared=st.sampled_from([1, 2, 4]), seed=st.integers(0, 99))
+@given(length=st.integers(1, 3 * attention.BLOCK), shared=st.sampled_from([1, 2, 4]), seed=st.integers(0, 99))
 def test_attention_by_blocks_is_attention(length: int, shared: int, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     shapes = ((2, 4, length, 8), (2, shared, length, 8), (2, shared, length, 8))
@@ -205,7 +205,7 @@ def test_attention_by_blocks_is_attention(length: int, shared: int, seed: int) -
 
 
 @settings(max_examples=25, deadline=None)
-@given(lengths=st.lists(st.integers(1, 2 * kernels.BLOCK), min_size=1, max_size=4), seed=st.integers(0, 99))
+@given(lengths=st.lists(st.integers(1, 2 * attention.BLOCK), min_size=1, max_size=4), seed=st.integers(0, 99))
 def test_attention_of_sequences_in_one_row_is_that_of_each(lengths: list[int], seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     shapes = ((1, 4, sum(lengths), 8), (1, 2, sum(lengths), 8), (1, 2, sum(lengths), 8))
@@ -219,7 +219,7 @@ def check_attention(
     tensors: list[torch.Tensor], positions: torch.Tensor | None, seen: torch.Tensor, generator: torch.Generator
 ) -> None:
     """Our attention and its gradients are PyTorch's with the mask `seen`."""
-    ours, _ = kernels.causal_blocks(torch.nn.Module(), *tensors, None, scaling=0.3, position_ids=positions)
+    ours, _ = attention.causal_blocks(torch.nn.Module(), *tensors, None, scaling=0.3, position_ids=positions)
     plain = functional.scaled_dot_product_attention(*tensors, attn_mask=seen, scale=0.3, enable_gqa=True)
     torch.testing.assert_close(ours, plain.transpose(1, 2))
     gradient = torch.randn(ours.shape, generator=generator, dtype=torch.float64)

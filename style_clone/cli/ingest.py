@@ -6,12 +6,14 @@ from pathlib import Path
 
 import click
 
+from style_clone.cli.consent import agreed, check_words
 from style_clone.cli.inspect import print_files
 from style_clone.cli.options import json_option, print_json, settings
 from style_clone.cli.terminal import progress
 from style_clone.ingest import run
 from style_clone.ingest.registry import NAMES
 from style_clone.ingest.run import IngestSummary
+from style_clone.persona import Persona
 
 
 @click.command("ingest")
@@ -19,8 +21,16 @@ from style_clone.ingest.run import IngestSummary
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path))
 @click.option("--me", multiple=True, metavar="NAME", help="Your name in the export; repeat it for further names.")
 @click.option("--format", "format_name", metavar="F", help=f"Read every file as one of: {', '.join(NAMES)}.")
+@click.option("--consent", metavar="TEXT", help="Record that the author agreed to be cloned: who, and how.")
 @json_option
-def command(persona: str, paths: tuple[Path, ...], me: tuple[str, ...], format_name: str | None, as_json: bool) -> None:
+def command(
+    persona: str,
+    paths: tuple[Path, ...],
+    me: tuple[str, ...],
+    format_name: str | None,
+    consent: str | None,
+    as_json: bool,
+) -> None:
     """Read chats and documents into PERSONA: WhatsApp exports, JSON Lines, Markdown, plain text, folders, zip archives.
 
     Give the same persona more files at any time; what it has already is recognised. Names match whole, in any case:
@@ -30,10 +40,15 @@ def command(persona: str, paths: tuple[Path, ...], me: tuple[str, ...], format_n
     Examples:
       style-clone ingest me "WhatsApp Chat with Ann.txt" --me "Robert Hale"
       style-clone ingest me chats.zip ~/blog --me Rob --me "Robert Hale"
+      style-clone ingest sam sam.zip --me Sam --consent "Sam agreed by mail to a clone for our team"
     """
     folder = settings().workspace.folder(persona)
+    if consent is not None:
+        check_words(consent)
     with progress(quiet=as_json) as report:
         summary = run.ingest(folder, paths, me, format_name=format_name, report=report)
+    if consent is not None:
+        agreed(Persona.load(folder), consent).save(folder)
     if as_json:
         print_json({**summary.to_json(), "folder": str(folder.root)})
         return

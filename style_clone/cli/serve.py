@@ -43,6 +43,9 @@ def command(
     Model ids: PERSONA is the clone, PERSONA@memory the clone with facts from its memory, PERSONA@prompted the
     prompted baseline, and the base model's name the plain model. Personas trained meanwhile appear by themselves.
     Ctrl-C ends everything.
+
+    With a --host that other machines reach, only personas are served whose author's consent is recorded: see
+    style-clone consent.
     """
     from style_clone.serving import auth, run
 
@@ -61,14 +64,20 @@ def command(
                 )
             )
         report = stack.enter_context(progress(quiet=as_json, bars=False))
-        service.answer(lambda ids: _announce(service.notice, ids, as_json), report)
+        service.answer(lambda ids, withheld: _announce(service.notice, ids, withheld, as_json), report)
 
 
-def _announce(notice: Notice, ids: list[str], as_json: bool) -> None:
-    if as_json:
-        print_json(
-            {"url": notice.url, "pid": notice.pid, "base": notice.base, "models": ids, "needs_key": notice.needs_key}
+def _announce(notice: Notice, ids: list[str], withheld: list[str], as_json: bool) -> None:
+    for slug in withheld:
+        click.secho(
+            f"warning: {slug} is not served beyond this machine: nobody has recorded that its author agreed. If so: "
+            f'style-clone consent {slug} "WHO AGREED, AND HOW"',
+            fg="yellow",
+            err=True,
         )
+    if as_json:
+        told = {"url": notice.url, "pid": notice.pid, "base": notice.base, "models": ids, "withheld": withheld}
+        print_json({**told, "needs_key": notice.needs_key})
         return
     click.echo(f"Endpoint  {notice.url}/v1")
     click.echo(f"Models    {', '.join(ids)}")

@@ -1,60 +1,106 @@
-"""Keeps the adapters in vLLM in step with those on disk: loaded when first asked for, the old version unloaded after."""
+"""Keeps the adapters in vLLM in step with those on disk: loaded when first asked for, taken out when no longer needed.
+
+vLLM keeps so many adapters in memory and reads an older one again from its folder, which by then may hold another training.
+So no more are held here than vLLM has room for: the one unused for longest goes when a new one comes.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter, defaultdict
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 
 import httpx
 
 from style_clone.serving.catalogue import Adapter
-from style_clone.serving.refusal import Refusal, unavailable
+from style_clone.serving.metrics import Metrics
+from style_clone.serving.refusal import AGAIN_SECONDS, ENGINE_UNAVAILABLE, Refusal, not_loaded, unavailable
 
+IDLE_SECONDS = 1800.0
+"""An adapter nobody asked for in that time is taken out."""
 _LOGGER = logging.getLogger(__name__)
 _LOAD_SECONDS = 120.0
 
 
-class Adapters:
-    """What is loaded in vLLM. One lock a persona, so that two first requests load its adapter once."""
+@dataclass
+class _Held:
+    """One version of an adapter in vLLM. `users` are the replies being written with it."""
 
-    def __init__(self, upstream: httpx.AsyncClient) -> None:
+    slug: str
+    used: float
+    users: int = 0
+
+
+class Adapters:
+    """What is loaded in vLLM: at most `room` adapters, more only while all of those are in use."""
+
+    def __init__(
+        self,
+        upstream: httpx.AsyncClient,
+        room: int,
+        metrics: Metrics,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._upstream = upstream
-        self._present: dict[str, set[str]] = defaultdict(set)
+        self._room = room
+        self._metrics = metrics
+        self._clock = clock
+        self._held: dict[str, _Held] = {}
         self._newest: dict[str, str] = {}
-        self._users: Counter[str] = Counter()
-        self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._refused: dict[str, float] = {}
+        # One for all: vLLM loads one at a time anyway, and an adapter that is there is used without it.
+        self._lock = asyncio.Lock()
 
     @asynccontextmanager
     async def use(self, adapter: Adapter) -> AsyncIterator[str]:
         """The internal name of the adapter, loaded and kept loaded during the block. Raises Refusal."""
-        await self._load(adapter)
-        self._users[adapter.name] += 1
+        held = self._held.get(adapter.name) or await self._load(adapter)
+        held.users += 1
+        self._newest[adapter.slug] = adapter.name
         try:
             yield adapter.name
+        except Refusal as refusal:
+            if refusal.code == ENGINE_UNAVAILABLE:
+                # vLLM may have been started anew without our knowing: loaded again when next asked for.
+                self._held.pop(adapter.name, None)
+            raise
         finally:
-            self._users[adapter.name] -= 1
-            await self._sweep(adapter.slug)
+            held.users -= 1
+            held.used = self._clock()
+            await self._sweep()
 
     def forget(self) -> None:
         """vLLM was started anew: nothing is loaded."""
-        self._present.clear()
+        self._held.clear()
+        self._refused.clear()
+        self._metrics.loaded.set(0)
 
     async def drop(self, living: set[str]) -> None:
-        """Unload the adapters of personas that are no longer there."""
-        for slug in [slug for slug, names in self._present.items() if names and slug not in living]:
-            self._newest.pop(slug, None)
-            await self._sweep(slug)
+        """Take out what is idle, and the adapters of personas that are no longer there."""
+        for slug in self._newest.keys() - living:
+            del self._newest[slug]
+        await self._sweep()
 
-    async def _load(self, adapter: Adapter) -> None:
-        async with self._locks[adapter.slug]:
-            if adapter.name not in self._present[adapter.slug]:
-                await self._post_load(adapter)
-                self._present[adapter.slug].add(adapter.name)
-            self._newest[adapter.slug] = adapter.name
-        await self._sweep(adapter.slug)
+    async def _load(self, adapter: Adapter) -> _Held:
+        async with self._lock:
+            # Two first requests at once: the second finds it loaded.
+            if held := self._held.get(adapter.name):
+                return held
+            self._check_refused(adapter)
+            await self._post_load(adapter)
+            await self._make_room()
+            held = self._held[adapter.name] = _Held(adapter.slug, self._clock())
+            self._metrics.loaded.set(len(self._held))
+            return held
+
+    async def _make_room(self) -> None:
+        """For one that vLLM has just taken, and for which it has given up the one unused for longest."""
+        free = sorted((held.used, name) for name, held in self._held.items() if not held.users)
+        for _, name in free[: max(len(self._held) + 1 - self._room, 0)]:
+            await self._unload(name, "full")
 
     async def _post_load(self, adapter: Adapter) -> None:
         body = {"lora_name": adapter.name, "lora_path": str(adapter.path)}
@@ -63,28 +109,52 @@ class Adapters:
         except httpx.TransportError as error:
             raise unavailable() from error
         # Left from a request that was cancelled while it loaded: the name says that the content is the same.
-        if answer.status_code == 400 and "already been" in answer.text:
-            return
-        if answer.status_code != 200:
+        good = answer.status_code == 200 or (answer.status_code == 400 and "already been" in answer.text)
+        self._metrics.note(adapter.slug)
+        self._metrics.loads.labels(adapter.slug, "loaded" if good else "refused").inc()
+        if not good:
             _LOGGER.error("vLLM refused the adapter of %s (status %d)", adapter.slug, answer.status_code)
-            raise Refusal(
-                500,
-                f"the adapter of {adapter.slug} could not be loaded into the running engine; if it was trained after the "
-                "endpoint started, with a larger rank, start the endpoint again. The engine's log says more",
-                code="adapter_not_loaded",
-                kind="server_error",
-            )
+            self._refused[adapter.name] = self._clock()
+            self._check_refused(adapter)
 
-    async def _sweep(self, slug: str) -> None:
-        """Unload versions that are neither the newest nor in use: they would be read again from files that are now others."""
-        if not self._old(slug):
+    def _check_refused(self, adapter: Adapter) -> None:
+        """Raises Refusal for an adapter that vLLM has refused a moment ago; a retrained one has another name."""
+        since = self._clock() - self._refused.get(adapter.name, -float("inf"))
+        if since >= AGAIN_SECONDS:
             return
-        async with self._locks[slug]:
-            for name in self._old(slug):
-                self._present[slug].discard(name)
-                with suppress(httpx.TransportError):
-                    await self._upstream.post("/v1/unload_lora_adapter", json={"lora_name": name})
+        raise not_loaded(
+            adapter.slug,
+            "its file is damaged, or it was trained after the endpoint started, with a larger rank (start the endpoint again "
+            "then); the engine's log says more",
+        )
 
-    def _old(self, slug: str) -> list[str]:
-        names = self._present.get(slug, set())
-        return [name for name in names if name != self._newest.get(slug) and self._users[name] <= 0]
+    async def _sweep(self) -> None:
+        """Take out what is idle, and versions that are not the newest: they would be read again from changed files."""
+        if not self._spare():
+            return
+        async with self._lock:
+            for name, reason in self._spare().items():
+                await self._unload(name, reason)
+
+    async def _unload(self, name: str, reason: str) -> None:
+        """Have vLLM forget it. The lock is held: whoever asks for it meanwhile waits, and loads it anew."""
+        held = self._held.get(name)
+        if held is None or held.users:
+            return
+        del self._held[name]
+        self._metrics.loaded.set(len(self._held))
+        self._metrics.evictions.labels(held.slug, reason).inc()
+        with suppress(httpx.TransportError):
+            await self._upstream.post("/v1/unload_lora_adapter", json={"lora_name": name})
+
+    def _spare(self) -> dict[str, str]:
+        """What nobody uses and nobody will: names, and why."""
+        now = self._clock()
+        reasons = {name: self._reason(name, held, now) for name, held in self._held.items() if not held.users}
+        return {name: reason for name, reason in reasons.items() if reason}
+
+    def _reason(self, name: str, held: _Held, now: float) -> str:
+        newest = self._newest.get(held.slug)
+        if newest != name:
+            return "replaced" if newest else "deleted"
+        return "idle" if now - held.used >= IDLE_SECONDS else ""

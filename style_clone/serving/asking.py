@@ -1,8 +1,4 @@
-"""A request's JSON becomes a checked question: turns or text, and options that vLLM is allowed to see.
-
-Only known fields are passed on. vLLM takes many more, some of which would undo what the endpoint promises (another chat
-template, text added to the prompt); and a field silently dropped would be a lie.
-"""
+"""A request's JSON becomes a checked question: turns or text, and options that vLLM is allowed to see."""
 
 from __future__ import annotations
 
@@ -12,22 +8,12 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from style_clone.conversation import Turn
-from style_clone.serving.refusal import Refusal
+from style_clone.serving.options import options_of
+from style_clone.serving.refusal import Refusal, wrong
 
-_RANDOMNESS = {"temperature", "top_p", "top_k", "min_p", "seed"}
-_PENALTIES = {"repetition_penalty", "presence_penalty", "frequency_penalty", "logit_bias"}
-_LENGTH = {"max_tokens", "min_tokens", "stop", "stop_token_ids", "ignore_eos"}
-SAMPLING = frozenset(_RANDOMNESS | _PENALTIES | _LENGTH | {"n", "logprobs", "stream_options"})
-CHAT_FIELDS = SAMPLING | {"top_logprobs", "max_completion_tokens"}
-TEXT_FIELDS = SAMPLING | {"echo"}
-WITHOUT_EFFECT = frozenset({"user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key"}) | {
-    "parallel_tool_calls",
-    "tool_choice",
-}
-"""Fields of OpenAI's that change no reply here; taken and left aside, so that ordinary clients work."""
 TOOLS = ("tools", "functions", "function_call")
-MOST_TURNS = 1000
-MOST_REPLIES = 8
+MOST_TURNS = 10_000
+"""A long chat is no error: it is shortened for the model. This only keeps a body of empty turns from costing seconds."""
 _ROLES: dict[object, Literal["system", "user", "assistant"]] = {
     "system": "system",
     "developer": "system",
@@ -44,6 +30,11 @@ class Question:
     options: dict[str, Any]
     stream: bool
 
+    @property
+    def tells_usage(self) -> bool:
+        """Whether a stream is to end in the counts of its tokens."""
+        return bool(self.options.get("stream_options", {}).get("include_usage"))
+
 
 @dataclass(frozen=True)
 class Chat(Question):
@@ -51,6 +42,11 @@ class Chat(Question):
 
     turns: tuple[Turn, ...]
     name: str | None = None
+
+    @property
+    def said(self) -> int:
+        """How many of the turns are no system message."""
+        return sum(turn["role"] != "system" for turn in self.turns)
 
 
 @dataclass(frozen=True)
@@ -75,11 +71,10 @@ def read_chat(row: Mapping[str, Any]) -> Chat:
     """Check a chat completion's request. Raises Refusal naming the parameter."""
     for name in TOOLS:
         if row.get(name):
-            raise _wrong(name, "tools are not supported: a persona only writes", "unsupported_parameter")
+            raise wrong(name, "tools are not supported: a persona only writes", "unsupported_parameter")
     if row.get("response_format", {"type": "text"}) != {"type": "text"}:
-        raise _wrong("response_format", "only text is supported", "unsupported_parameter")
-    known = {"messages", "response_format", *TOOLS}
-    options = _options(row, CHAT_FIELDS, known)
+        raise wrong("response_format", "only text is supported", "unsupported_parameter")
+    options = options_of(row, {"messages", "response_format", *TOOLS}, chat=True)
     if "max_completion_tokens" in options:
         options["max_tokens"] = options.pop("max_completion_tokens")
     turns = _turns(row.get("messages"))
@@ -90,57 +85,45 @@ def read_text(row: Mapping[str, Any]) -> Text:
     """Check a text completion's request. Raises Refusal naming the parameter."""
     prompt = row.get("prompt")
     if not (isinstance(prompt, str | list) and prompt) or not _is_prompt(prompt):
-        raise _wrong("prompt", "a string, a list of strings, or token ids is expected")
-    return Text(_model(row), _options(row, TEXT_FIELDS, {"prompt"}), _stream(row), prompt)
+        raise wrong("prompt", "a string, a list of strings, or token ids is expected")
+    return Text(_model(row), options_of(row, {"prompt"}, chat=False), _stream(row), prompt)
 
 
 def _model(row: Mapping[str, Any]) -> str:
     model = row.get("model")
     if not isinstance(model, str) or not model:
-        raise _wrong("model", "the id of a model is expected; GET /v1/models lists them")
+        raise wrong("model", "the id of a model is expected; GET /v1/models lists them")
     return model
 
 
 def _stream(row: Mapping[str, Any]) -> bool:
     stream = row.get("stream", False)
     if not isinstance(stream, bool):
-        raise _wrong("stream", "true or false is expected")
+        raise wrong("stream", "true or false is expected")
     if "stream_options" in row and not stream:
-        raise _wrong("stream_options", "this goes only with stream: true")
+        raise wrong("stream_options", "this goes only with stream: true")
     return stream
-
-
-def _options(row: Mapping[str, Any], allowed: frozenset[str], known: set[str]) -> dict[str, Any]:
-    for name in row:
-        if name not in allowed | known | WITHOUT_EFFECT | {"model", "stream"}:
-            raise _wrong(name, "this parameter is not supported", "unknown_parameter")
-    if type(row.get("seed", 0)) is not int:
-        raise _wrong("seed", "a whole number is expected")
-    replies = row.get("n", 1)
-    if not isinstance(replies, int) or not 1 <= replies <= MOST_REPLIES:
-        raise _wrong("n", f"a whole number from 1 to {MOST_REPLIES} is expected")
-    return {name: value for name, value in row.items() if name in allowed}
 
 
 def _turns(messages: Any) -> tuple[Turn, ...]:
     if not isinstance(messages, list) or not messages:
-        raise _wrong("messages", "a list of one or more messages is expected")
+        raise wrong("messages", "a list of one or more messages is expected")
     if len(messages) > MOST_TURNS:
-        raise _wrong("messages", f"at most {MOST_TURNS} messages are taken")
+        raise wrong("messages", f"at most {MOST_TURNS} messages are taken")
     turns = tuple(_turn(message, f"messages[{number}]") for number, message in enumerate(messages))
     if all(turn["role"] == "system" for turn in turns):
-        raise _wrong("messages", "there is nothing to reply to: a message with role user is expected")
+        raise wrong("messages", "there is nothing to reply to: a message with role user is expected")
     return turns
 
 
 def _turn(message: Any, place: str) -> Turn:
     if not isinstance(message, dict):
-        raise _wrong(place, "an object with role and content is expected")
+        raise wrong(place, "an object with role and content is expected")
     role = message.get("role")
     if not isinstance(role, str) or role not in _ROLES:
-        raise _wrong(f"{place}.role", "system, developer, user or assistant is expected")
+        raise wrong(f"{place}.role", "system, developer, user or assistant is expected")
     if message.get("tool_calls") or message.get("function_call"):
-        raise _wrong(f"{place}.tool_calls", "tools are not supported: a persona only writes", "unsupported_parameter")
+        raise wrong(f"{place}.tool_calls", "tools are not supported: a persona only writes", "unsupported_parameter")
     return {"role": _ROLES[role], "content": _content(message.get("content"), f"{place}.content")}
 
 
@@ -149,7 +132,7 @@ def _name(messages: list[dict[str, Any]]) -> str | None:
     asked = [number for number, message in enumerate(messages) if message["role"] == "user"]
     name = messages[asked[-1]].get("name") if asked else None
     if name is not None and not isinstance(name, str):
-        raise _wrong(f"messages[{asked[-1]}].name", "a string is expected")
+        raise wrong(f"messages[{asked[-1]}].name", "a string is expected")
     return name or None
 
 
@@ -158,10 +141,10 @@ def _content(content: Any, place: str) -> str:
     if isinstance(content, str):
         return content
     if not isinstance(content, list) or not content:
-        raise _wrong(place, "a string or a list of text parts is expected")
+        raise wrong(place, "a string or a list of text parts is expected")
     for number, part in enumerate(content):
         if not isinstance(part, dict) or part.get("type") != "text" or not isinstance(part.get("text"), str):
-            raise _wrong(f"{place}[{number}]", "only parts of type text are supported")
+            raise wrong(f"{place}[{number}]", "only parts of type text are supported")
     return "".join(cast(str, part["text"]) for part in content)
 
 
@@ -173,7 +156,3 @@ def _is_prompt(prompt: Any) -> bool:
 
 def _is_ids(part: Any) -> bool:
     return isinstance(part, list) and bool(part) and all(type(number) is int and number >= 0 for number in part)
-
-
-def _wrong(param: str, expected: str, code: str = "invalid_value") -> Refusal:
-    return Refusal(400, f"{param}: {expected}", param=param, code=code)

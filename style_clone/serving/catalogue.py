@@ -4,6 +4,8 @@
 prompted baseline, `<base>` the plain base model. Where a persona is called like the base model, the name is the base's.
 
 A persona may have registers: the contacts its author writes to in ways of their own. One can be chosen for each request.
+
+Where others than the users of this machine can ask, a persona is there only if its persona.json says that its author agreed.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from style_clone.errors import StyleCloneError
 from style_clone.persona import Persona, Sampling
 from style_clone.prompt import Prompt
 from style_clone.register import Registers
-from style_clone.serving.refusal import Refusal
+from style_clone.serving.refusal import Refusal, not_loaded
 from style_clone.workspace import SLUG, PersonaFolder, Workspace, file_hash
 
 Kind = Literal["clone", "memory", "prompted", "base"]
@@ -31,11 +33,14 @@ _SUFFIXES: dict[str, Kind] = {"": "clone", "memory": "memory", "prompted": "prom
 
 @dataclass(frozen=True)
 class Base:
-    """The base model that is served. `ignored` are options of a request that its engine is better not told."""
+    """The base model that is served, and its engine: options it is better not told, the longest prompt and reply together
+    that it takes, and how many adapters it keeps in memory."""
 
     name: str
     sha256: str
     ignored: frozenset[str] = frozenset()
+    context_tokens: int = 8192
+    adapters: int = 8
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,7 @@ class Catalogue:
     base: Base
     baseline_of: Callable[[PersonaFolder], Prompt] = load_baseline
     memory_of: Callable[[PersonaFolder], Facts] = load_memory
+    needs_consent: bool = False
     _hashes: Kept[str] = field(default_factory=Kept)
     _baselines: Kept[Prompt] = field(default_factory=Kept)
     _memories: Kept[Facts] = field(default_factory=Kept)
@@ -102,13 +108,18 @@ class Catalogue:
 
     def ids(self, personas: Collection[str] | None = None) -> list[str]:
         """Every id that can be asked for at this moment, the base model last; of `personas` only, if given."""
-        folders = [folder for folder in self.workspace.personas() if folder.slug != self.base.name]
+        folders = [folder for folder in self._personas() if self._may_be_served(folder)]
         if personas is not None:
             return [name for folder in folders if folder.slug in personas for name in self._ids_of(folder)]
         return [*(name for folder in folders for name in self._ids_of(folder)), self.base.name]
 
+    def withheld(self) -> list[str]:
+        """Personas that are not served because nobody has recorded that their author agreed."""
+        return [folder.slug for folder in self._personas() if not self._may_be_served(folder)]
+
     def find(self, model_id: str, personas: Collection[str] | None = None) -> Served:
-        """What stands behind an id. Raises Refusal: 404 where there is nothing, saying what is there or what is missing.
+        """What stands behind an id. Raises Refusal: 404 where there is nothing, saying what is there or what is missing; 503
+        for an adapter that cannot be read.
 
         With `personas` given, everything else is as if it did not exist.
         """
@@ -118,7 +129,8 @@ class Catalogue:
         kind = _SUFFIXES.get(suffix)
         folder = self.workspace.folder(slug) if SLUG.fullmatch(slug) else None
         hidden = personas is not None and (slug not in personas or slug == self.base.name)
-        if hidden or kind is None or folder is None or not folder.persona.exists() or model_id.endswith("@"):
+        is_there = folder is not None and folder.persona.exists() and self._may_be_served(folder)
+        if hidden or kind is None or folder is None or not is_there or model_id.endswith("@"):
             known = ", ".join(self.ids(personas)) or "none"
             raise _missing(f"there is no model {model_id!r}; there are: {known}", "model_not_found")
         persona = Persona.load(folder)
@@ -174,6 +186,18 @@ class Catalogue:
             return clone.messages(turns, facts(asked))
         return clone.messages(turns)
 
+    def _personas(self) -> list[PersonaFolder]:
+        return [folder for folder in self.workspace.personas() if folder.slug != self.base.name]
+
+    def _may_be_served(self, folder: PersonaFolder) -> bool:
+        """Whether to this endpoint's callers; a damaged persona.json records no consent."""
+        if not self.needs_consent:
+            return True
+        try:
+            return bool(Persona.load(folder).consent)
+        except (StyleCloneError, KeyError, TypeError):
+            return False
+
     def _registers_of(self, folder: PersonaFolder) -> Registers:
         return self._registers.get(folder.root, [folder.adapter / "run.json"], lambda: register.load(folder))
 
@@ -202,7 +226,10 @@ class Catalogue:
 
     def _adapter(self, folder: PersonaFolder) -> Adapter:
         files = [folder.adapter / name for name in ADAPTER_FILES]
-        digest = self._hashes.get(folder.root, files, lambda: file_hash(*files))
+        try:
+            digest = self._hashes.get(folder.root, files, lambda: file_hash(*files))
+        except OSError as error:
+            raise not_loaded(folder.slug, f"its file cannot be read ({error.strerror})") from error
         return Adapter(folder.slug, folder.adapter, f"{folder.slug}--{digest[:12]}")
 
 

@@ -21,12 +21,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from style_clone.errors import MissingStage, StyleCloneError
-from style_clone.serving import asking, auth, limits, metrics, relay
+from style_clone.serving import asking, auth, label, limits, metrics, relay
 from style_clone.serving.adapters import Adapters
 from style_clone.serving.catalogue import Catalogue, Served, defaults
+from style_clone.serving.fitting import Fitted, Fitting
 from style_clone.serving.merged import Merged
 from style_clone.serving.quotas import Quotas
-from style_clone.serving.refusal import Refusal, failed, unavailable
+from style_clone.serving.refusal import CONTEXT_LENGTH, Refusal, failed, unavailable
 
 SERVICE = "style-clone"
 TO_HEADER = "x-style-clone-to"
@@ -44,27 +45,40 @@ class Gateway:
     ) -> None:
         self.catalogue = catalogue
         self.upstream = upstream
-        self.adapters = Adapters(upstream)
         self.merged = merged
         self.metrics = metrics.Metrics()
+        self.adapters = Adapters(upstream, catalogue.base.adapters, self.metrics)
+        self.fitting = Fitting(upstream, catalogue.base.name, catalogue.base.context_tokens)
         self.seats = limits.Seats()
         self.door = auth.Door(keys)
         self.quotas = Quotas(None if keys is None else keys.count_tokens)
 
     async def health(self, request: Request) -> Response:
-        """Whether vLLM answers; open to all, so it says nothing else."""
-        try:
-            good = (await self.upstream.get("/health", timeout=_HEALTH_SECONDS)).status_code == 200
-        except httpx.TransportError:
-            good = False
+        """That the gateway itself lives, whatever vLLM does; open to all, as `ready` is, so they say nothing else."""
+        return JSONResponse({"service": SERVICE, "status": "ok"})
+
+    async def ready(self, request: Request) -> Response:
+        """Whether vLLM answers; 503 where it does not."""
+        good = await self._engine_answers()
         headers = {} if good else unavailable().headers
-        body = {"service": SERVICE, "status": "ok" if good else "engine unavailable"}
+        body = {"service": SERVICE, "status": "ready" if good else "engine unavailable"}
         return JSONResponse(body, status_code=200 if good else 503, headers=headers)
 
     async def show_metrics(self, request: Request) -> Response:
         """Prometheus's figures; behind the key like all else, which Prometheus can be given."""
         auth.require_all(request)
+        self.metrics.engine_up.set(await self._engine_answers())
         return Response(self.metrics.text(), media_type=metrics.CONTENT_TYPE)
+
+    def engine_ended(self) -> None:
+        """vLLM is gone, and is about to be started again with nothing loaded."""
+        self.adapters.forget()
+        self.metrics.restarts.inc()
+
+    async def tidy(self, living: set[str]) -> None:
+        """To be called every now and then with the personas there are: what is idle or gone is given up."""
+        await self.adapters.drop(living)
+        self.metrics.keep(living)
 
     async def list_models(self, request: Request) -> Response:
         """Every model id the caller may use."""
@@ -82,7 +96,6 @@ class Gateway:
         """A chat completion."""
         question = asking.read_chat(asking.parse(await limits.read_body(request)))
         served = await self._find(request, question.model)
-        request.state.watch.kind = served.kind
         to = await asyncio.to_thread(self.catalogue.register, served, question.name)
         messages = await asyncio.to_thread(self.catalogue.messages, served, question.turns, to)
         response = await self._answer(request, question, served, {"messages": messages})
@@ -95,7 +108,6 @@ class Gateway:
         """A raw text completion."""
         question = asking.read_text(asking.parse(await limits.read_body(request)))
         served = await self._find(request, question.model)
-        request.state.watch.kind = served.kind
         if served.kind in ("memory", "prompted"):
             raise Refusal(
                 400, f"{served.id} is a prompt, which raw completions do not have: chat with it", param="model"
@@ -108,29 +120,38 @@ class Gateway:
         registers = self.catalogue.registers(name)
         return {**card, "registers": registers} if registers else card
 
+    async def _engine_answers(self) -> bool:
+        try:
+            return (await self.upstream.get("/health", timeout=_HEALTH_SECONDS)).status_code == 200
+        except httpx.TransportError:
+            return False
+
     async def _find(self, request: Request, model: str) -> Served:
-        return await asyncio.to_thread(self.catalogue.find, model, auth.scope(request))
+        served = await asyncio.to_thread(self.catalogue.find, model, auth.scope(request))
+        request.state.watch.is_for(served.persona and served.persona.slug, served.kind)
+        return served
 
     async def _answer(
         self, request: Request, question: asking.Question, served: Served, subject: dict[str, Any]
     ) -> Response:
         watch: metrics.Watch = request.state.watch
-        options = {**defaults(served.sampling), **question.options}
-        kept = {key: value for key, value in options.items() if key not in self.catalogue.base.ignored}
+        options = self._options(question, served)
         async with AsyncExitStack() as held:
-            bill = held.enter_context(self.quotas.bill(request.state.key, {**kept, **subject}))
+            held.enter_context(self.quotas.bill(request.state.key, {**options, **subject}, watch))
             seat = self.seats.take(request.state.key and request.state.key.id)
             await relay.unless_gone(request, held.enter_async_context(seat))
             engine, name = await self._engine_for(served, held)
-            payload = {**kept, **bill.asking(question), **subject, "model": name, "stream": question.stream}
-            answer = await relay.unless_gone(request, relay.ask(engine, request.url.path, payload, held))
+            payload = {**options, **subject, "model": name, "stream": question.stream}
+            asked = self._ask(request, engine, question, payload, held)
+            answer, headers = await relay.unless_gone(request, asked)
+            headers |= label.headers_of(served)
             watch.status = 200
+            signature = relay.Signature(served.id, name, label.field_of(served), question.tells_usage)
             if not question.stream:
-                row = await relay.unless_gone(request, relay.whole(answer, served.id))
-                bill.read(row)
-                return JSONResponse(row)
+                row = await relay.unless_gone(request, relay.whole(answer, signature, watch))
+                return JSONResponse(row, headers=headers)
             held.callback(watch.end)
-            return relay.Passing(bill.counted(relay.chunks(answer, served.id, watch)), held.pop_all())
+            return relay.Passing(relay.chunks(answer, signature, watch), headers, held.pop_all())
 
     async def _engine_for(self, served: Served, held: AsyncExitStack) -> tuple[httpx.AsyncClient, str]:
         """Whom to ask, and under which name, kept ready until `held` is closed. Raises Refusal."""
@@ -139,6 +160,44 @@ class Gateway:
         if self.merged is not None and (own := held.enter_context(self.merged.use(served.adapter))) is not None:
             return own, served.adapter.name
         return self.upstream, await held.enter_async_context(self.adapters.use(served.adapter))
+
+    def _options(self, question: asking.Question, served: Served) -> dict[str, Any]:
+        """What vLLM is told beside the prompt: the caller's options, the persona's where there are none."""
+        options = {**defaults(served.sampling), **question.options}
+        stops = options.get("stop", [])
+        if stops := [*([stops] if isinstance(stops, str) else stops), *served.sampling.stop]:
+            options["stop"] = stops
+        if question.stream:
+            options["stream_options"] = {"include_usage": True}
+        return {key: value for key, value in options.items() if key not in self.catalogue.base.ignored}
+
+    async def _ask(
+        self,
+        request: Request,
+        engine: httpx.AsyncClient,
+        question: asking.Question,
+        payload: dict[str, Any],
+        held: AsyncExitStack,
+    ) -> tuple[httpx.Response, dict[str, str]]:
+        """vLLM's answer, and headers that say what a chat has lost to be short enough for it. Raises Refusal."""
+        path = request.url.path
+        if not isinstance(question, asking.Chat):
+            return await relay.ask(engine, path, _within(payload, self.fitting.context_tokens), held), {}
+
+        fitted = await self._fit(question, payload)
+        try:
+            answer = await relay.ask(engine, path, _fitted(payload, fitted), held)
+        except Refusal as refusal:
+            if refusal.code != CONTEXT_LENGTH:
+                raise
+            fitted = await self._fit(question, payload, refused=True)
+            answer = await relay.ask(engine, path, _fitted(payload, fitted), held)
+        if fitted.headers:
+            request.state.watch.trimmed()
+        return answer, fitted.headers
+
+    async def _fit(self, question: asking.Chat, payload: dict[str, Any], *, refused: bool = False) -> Fitted:
+        return await self.fitting.fit(payload["messages"], question.said, payload["max_tokens"], refused=refused)
 
     def open(self, handler: Handler) -> Handler:
         """`handler` behind the door, its failures told in OpenAI's form, and counted."""
@@ -177,11 +236,12 @@ def create_app(
     """The endpoint as an ASGI application. `upstream` speaks to vLLM, key included; `keys` None asks for no key;
     `merged` has the personas with an engine of their own.
 
-    `app.state.gateway` is the Gateway, whose `adapters.forget()` must be called when vLLM has been started anew.
+    `app.state.gateway` is the Gateway, whose `engine_ended()` must be called when vLLM has to be started anew.
     """
     gateway = Gateway(catalogue, upstream, keys, merged)
     routes = [
         Route("/health", gateway.health),
+        Route("/ready", gateway.ready),
         Route("/metrics", gateway.open(gateway.show_metrics)),
         Route("/v1/models", gateway.open(gateway.list_models)),
         Route("/v1/models/{model:path}", gateway.open(gateway.show_model)),
@@ -191,6 +251,18 @@ def create_app(
     app = Starlette(routes=routes, exception_handlers={HTTPException: _unrouted})
     app.state.gateway = gateway
     return app
+
+
+def _fitted(payload: dict[str, Any], fitted: Fitted) -> dict[str, Any]:
+    return {**_within(payload, fitted.room), "messages": fitted.messages}
+
+
+def _within(payload: dict[str, Any], room: int) -> dict[str, Any]:
+    """The payload with a reply of at most `room` tokens: many clients ask for more than a small model can take."""
+    limited: dict[str, Any] = {
+        name: min(payload[name], room) for name in ("max_tokens", "min_tokens") if name in payload
+    }
+    return {**payload, **limited}
 
 
 async def _unrouted(request: Request, error: Exception) -> Response:

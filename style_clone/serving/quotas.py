@@ -17,9 +17,9 @@ import logging
 import math
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -27,11 +27,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from style_clone.errors import StorageError
-from style_clone.serving.asking import Question
 from style_clone.serving.refusal import RETRY_SECONDS, Refusal
 from style_clone.serving.relay import CLIENT_GONE
 
 if TYPE_CHECKING:
+    from style_clone.serving.metrics import Watch
     from style_clone.store import ApiKey
 
 Spent = Mapping[tuple[int, date], int]
@@ -39,7 +39,6 @@ Spent = Mapping[tuple[int, date], int]
 SAVE_AGAIN_SECONDS = 5.0
 _MINUTE = 60.0
 _BYTES_A_TOKEN = 4
-_BOUNDARY = b"\n\n"
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -94,51 +93,6 @@ class _Account:
         return self.used
 
 
-@dataclass
-class Bill:
-    """What one answer costs. For a key without a limit on tokens it does nothing."""
-
-    counts: bool = False
-    tokens: int | None = None
-    _asked_by_us: bool = field(default=False, init=False)
-
-    def asking(self, question: Question) -> dict[str, Any]:
-        """Options to send along so that vLLM tells a stream's usage, where the caller has not asked for it."""
-        given = question.options.get("stream_options", {})
-        if not (self.counts and question.stream and isinstance(given, dict)) or given.get("include_usage"):
-            return {}
-        self._asked_by_us = True
-        return {"stream_options": {**given, "include_usage": True}}
-
-    def read(self, row: Mapping[str, Any]) -> None:
-        """Note the usage in a whole answer, or in one event of a stream."""
-        usage = row.get("usage")
-        if isinstance(usage, dict) and isinstance(usage.get("total_tokens"), int):
-            self.tokens = usage["total_tokens"]
-
-    def counted(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """The same server-sent events, read, without the one that only we have asked for."""
-        return self._counted(chunks) if self.counts else chunks
-
-    async def _counted(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        async for part in chunks:
-            # A reply cannot hold these: its own quotation marks are escaped.
-            if b'"usage":' not in part and b'"error":' not in part:
-                yield part
-            elif kept := [event for event in part.split(_BOUNDARY) if event and self._is_theirs(event)]:
-                yield b"".join(event + _BOUNDARY for event in kept)
-
-    def _is_theirs(self, event: bytes) -> bool:
-        data = event.removeprefix(b"data: ")
-        if not data.startswith(b"{"):
-            return True
-        row = json.loads(data)
-        if "error" in row:
-            self.tokens = 0
-        self.read(row)
-        return not (self._asked_by_us and row.get("usage") and not row.get("choices"))
-
-
 class Quotas:
     """Every key's account. `save` writes tokens to the database, in a thread; None where no keys are asked for."""
 
@@ -167,30 +121,32 @@ class Quotas:
         account.requests.spend(1, now)
 
     @contextmanager
-    def bill(self, key: ApiKey | None, asked: Mapping[str, Any]) -> Iterator[Bill]:
+    def bill(self, key: ApiKey | None, asked: Mapping[str, Any], watch: Watch) -> Iterator[None]:
         """An answer's bill, settled when the block ends. Raises Refusal (429) where the key has no answer or token left.
 
-        `asked` is what vLLM will be asked. Nothing is charged where it gave no answer or broke it off.
+        `asked` is what vLLM will be asked, and `watch` knows what it told of its costs. Nothing is charged where it gave no
+        answer or broke it off.
         """
         account = self._account(key)
         if account is None or key is None:
-            yield Bill()
+            yield
             return
         self._check(account, key)
         counts = account.tokens is not None or key.limits.tokens_per_day is not None
-        bill, guess = Bill(counts), _guess(asked) if counts else 0
+        guess, error = _guess(asked) if counts else 0, None
         account.under_way += 1
         self._reserve(account, guess)
         try:
-            yield bill
-        except Exception as error:
-            if not (isinstance(error, Refusal) and error.status == CLIENT_GONE):
-                bill.tokens = 0
+            yield
+        except Exception as raised:
+            error = raised
             raise
         finally:
             account.under_way -= 1
             self._reserve(account, -guess)
-            self._charge(account, guess if bill.tokens is None else bill.tokens)
+            hung_up = isinstance(error, Refusal) and error.status == CLIENT_GONE
+            if counts and (hung_up or (error is None and not watch.broke_off)):
+                self._charge(account, watch.tokens or guess)
 
     def label(self, request: Request, response: Response) -> None:
         """Tell the caller what is left, in OpenAI's headers."""

@@ -8,6 +8,10 @@ from typing import Any
 from starlette.responses import JSONResponse
 
 RETRY_SECONDS = 5
+AGAIN_SECONDS = 30
+"""In which vLLM is not asked again to load an adapter it has refused: clients come again at once, and each try costs."""
+CONTEXT_LENGTH = "context_length_exceeded"
+ENGINE_UNAVAILABLE = "engine_unavailable"
 
 
 class Refusal(Exception):
@@ -41,14 +45,30 @@ class Refusal(Exception):
         return JSONResponse(self.body, status_code=self.status, headers=self.headers)
 
 
+def wrong(param: str, expected: str, code: str = "invalid_value") -> Refusal:
+    """A field of a request that is not as it should be."""
+    return Refusal(400, f"{param}: {expected}", param=param, code=code)
+
+
 def unavailable() -> Refusal:
     """vLLM does not answer: it died and is being started again, or is about to end."""
     return Refusal(
         503,
         "the engine is not answering; it may be restarting",
-        code="engine_unavailable",
+        code=ENGINE_UNAVAILABLE,
         kind="server_error",
         headers={"Retry-After": str(RETRY_SECONDS)},
+    )
+
+
+def not_loaded(slug: str, why: str) -> Refusal:
+    """A persona's adapter is of no use as it is; other personas are not concerned."""
+    return Refusal(
+        503,
+        f"the adapter of {slug} cannot be loaded: {why}; to train it again: style-clone train {slug}",
+        code="adapter_not_loaded",
+        kind="server_error",
+        headers={"Retry-After": str(AGAIN_SECONDS)},
     )
 
 

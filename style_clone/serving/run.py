@@ -38,6 +38,10 @@ _CLOSING_SECONDS = 3
 _ANY_ADDRESS = {"0.0.0.0": LOOPBACK, "::": "[::1]"}
 
 
+Announce = Callable[[list[str], list[str]], None]
+"""Is given the model ids, and the personas that are not among them for want of consent."""
+
+
 class _Stopped(BaseException):
     """SIGINT or SIGTERM came."""
 
@@ -54,8 +58,8 @@ class Service:
     notice: endpoint.Notice
     merged: Merged | None
 
-    def answer(self, announce: Callable[[list[str]], None], report: Report = silent) -> None:
-        """Answer until SIGINT or SIGTERM; `announce` is given the model ids once it does. Raises EngineError."""
+    def answer(self, announce: Announce, report: Report = silent) -> None:
+        """Answer until SIGINT or SIGTERM; `announce` is told once it does. Raises EngineError."""
         asyncio.run(_answer(self, announce, report))
 
 
@@ -147,6 +151,11 @@ def address(listener: socket.socket) -> str:
     return f"http://{_ANY_ADDRESS.get(host, plain)}:{port}"
 
 
+def is_open_to_others(listener: socket.socket) -> bool:
+    """Whether it can be reached from other machines."""
+    return not auth.is_loopback(listener.getsockname()[0])
+
+
 def _unusable(host: str, port: int | None, error: OSError) -> UsageError:
     if error.errno == errno.EADDRINUSE:
         return PortTaken(f"port {port} is in use", mend="Choose another --port, or leave it out: a free one is taken.")
@@ -155,9 +164,9 @@ def _unusable(host: str, port: int | None, error: OSError) -> UsageError:
     return UsageError(f"{host} cannot be listened on: {error.strerror}", mend="For example: --host 127.0.0.1")
 
 
-async def _answer(service: Service, announce: Callable[[list[str]], None], report: Report) -> None:
+async def _answer(service: Service, announce: Announce, report: Report) -> None:
     async with client_of(service.engine) as upstream:
-        catalogue = Catalogue(service.workspace, _base(service))
+        catalogue = Catalogue(service.workspace, _base(service), needs_consent=is_open_to_others(service.listener))
         keys = service.store if service.notice.needs_key else None
         app = create_app(catalogue, upstream, keys, service.merged)
         server = _server(app)
@@ -169,7 +178,7 @@ async def _answer(service: Service, announce: Callable[[list[str]], None], repor
         ]
         await _until_started(server, tasks)
         with endpoint.announced(service.workspace, service.notice):
-            announce(catalogue.ids())
+            announce(catalogue.ids(), catalogue.withheld())
             async with _kept(service.merged, catalogue, report):
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             try:
@@ -192,8 +201,9 @@ async def _kept(own: Merged | None, catalogue: Catalogue, report: Report) -> Asy
 
 
 def _base(service: Service) -> Base:
-    ignored = tuning.IGNORED_ON_CPU if service.engine.plan.cpu else frozenset[str]()
-    return Base(service.base.name, service.base.sha256, ignored)
+    plan = service.engine.plan
+    ignored = tuning.IGNORED_ON_CPU if plan.cpu else frozenset[str]()
+    return Base(service.base.name, service.base.sha256, ignored, plan.context_tokens, plan.kept_adapters)
 
 
 async def _close(service: Service, server: uvicorn.Server, tasks: list[asyncio.Task[None]]) -> None:
@@ -219,7 +229,7 @@ async def _supervise(service: Service, gateway: Gateway, report: Report) -> None
     """Start vLLM again when it dies; the gateway answers 503 meanwhile. Raises EngineError when that has no end."""
     for seconds in RESTART_SECONDS:
         await _while_alive(service, gateway)
-        gateway.adapters.forget()
+        gateway.engine_ended()
         report(Event("engine", "vLLM ended; starting it again"))
         await asyncio.sleep(seconds)
         try:
@@ -231,11 +241,11 @@ async def _supervise(service: Service, gateway: Gateway, report: Report) -> None
 
 
 async def _while_alive(service: Service, gateway: Gateway) -> None:
-    """Until vLLM is gone; meanwhile adapters of deleted personas are taken out of it."""
+    """Until vLLM is gone; meanwhile adapters that nobody needs are taken out of it."""
     while service.engine.alive:
         await asyncio.sleep(_TICK_SECONDS)
         folders = await asyncio.to_thread(service.workspace.personas)
-        await gateway.adapters.drop({folder.slug for folder in folders})
+        await gateway.tidy({folder.slug for folder in folders})
 
 
 class _Server(uvicorn.Server):

@@ -48,6 +48,11 @@ class Plan:
     cache_gigabytes: int
     cpu: bool
 
+    @property
+    def kept_adapters(self) -> int:
+        """How many adapters it keeps in memory; `adapters` of them can be at work in one step."""
+        return self.adapters * 2
+
 
 def plan(model: Path, name: str, port: int, personas: Iterable[PersonaFolder]) -> Plan:
     """Fit vLLM to the model, the personas' adapters and this machine. Raises EngineError for an adapter too large."""
@@ -148,7 +153,7 @@ def preloads() -> list[Path]:
 def _for_adapters(plan: Plan) -> tuple[str, ...]:
     if not plan.adapters:
         return ()
-    places = ("--max-loras", str(plan.adapters), "--max-cpu-loras", str(plan.adapters * 2))
+    places = ("--max-loras", str(plan.adapters), "--max-cpu-loras", str(plan.kept_adapters))
     return ("--enable-lora", "--max-lora-rank", str(plan.rank), *places)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -158,8 +158,7 @@ def _read(folder: PersonaFolder, form: Form, today: date, report: Report) -> Pre
     from style_clone.ingest.run import ingest
 
     ingest(folder, list(form.paths), list(form.me), report=report)
-    persona = replace(Persona.load(folder), consent=f"{CONSENT} ({today.isoformat()})")
-    persona.save(folder)
+    Persona.load(folder).with_consent(CONSENT, today).save(folder)
     return prepare(folder, report=report)
 
 
