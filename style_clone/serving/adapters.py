@@ -42,6 +42,11 @@ class Adapters:
         """vLLM was started anew: nothing is loaded."""
         self._present.clear()
 
+    def keep(self, names: set[str]) -> None:
+        """vLLM has nothing loaded beyond these names."""
+        for slug, present in self._present.items():
+            self._present[slug] = present & names
+
     async def drop(self, living: set[str]) -> None:
         """Unload the adapters of personas that are no longer there."""
         for slug in [slug for slug, names in self._present.items() if names and slug not in living]:
@@ -66,14 +71,8 @@ class Adapters:
         if answer.status_code == 400 and "already been" in answer.text:
             return
         if answer.status_code != 200:
-            _LOGGER.error("vLLM refused the adapter of %s (status %d)", adapter.slug, answer.status_code)
-            raise Refusal(
-                500,
-                f"the adapter of {adapter.slug} could not be loaded into the running engine; if it was trained after the "
-                "endpoint started, with a larger rank, start the endpoint again. The engine's log says more",
-                code="adapter_not_loaded",
-                kind="server_error",
-            )
+            _LOGGER.error("the engine refused the adapter of %s (status %d)", adapter.slug, answer.status_code)
+            raise _not_loaded(adapter.slug, answer)
 
     async def _sweep(self, slug: str) -> None:
         """Unload versions that are neither the newest nor in use: they would be read again from files that are now others."""
@@ -88,3 +87,22 @@ class Adapters:
     def _old(self, slug: str) -> list[str]:
         names = self._present.get(slug, set())
         return [name for name in names if name != self._newest.get(slug) and self._users[name] <= 0]
+
+
+def _not_loaded(slug: str, answer: httpx.Response) -> Refusal:
+    """Why an engine has refused an adapter, as far as its answer tells. The first two are of engines that run elsewhere."""
+    if answer.status_code in (404, 405) and "NotFoundError" not in answer.text:
+        reason = (
+            "it takes none while it runs. Start it with style-clone engine, or start vLLM with --enable-lora and "
+            "VLLM_ALLOW_RUNTIME_LORA_UPDATING=1"
+        )
+    elif answer.status_code == 404:
+        reason = "it does not see the files: give it the same STYLE_CLONE_HOME, at the same path"
+    else:
+        reason = "if it was trained after the engine started, with a larger rank, start that again. Its log says more"
+    return Refusal(
+        500,
+        f"the adapter of {slug} could not be loaded into the running engine: {reason}",
+        code="adapter_not_loaded",
+        kind="server_error",
+    )
