@@ -171,6 +171,8 @@ def test_what_is_mounted_is_there() -> None:
     assert files
     assert [source for source in files if not (SERVE / source).exists()] == []
     assert {source for source in mounted if not source.startswith("./")} == set(compose()["volumes"])
+    [secret] = SERVICES["prometheus"]["secrets"]
+    assert f"credentials_file: {secret['target']}\n" in (SERVE / "prometheus" / "prometheus.yml").read_text()
 
 
 def test_a_gpu_changes_images_and_devices_and_nothing_else() -> None:
@@ -223,8 +225,11 @@ def test_every_variable_of_an_example_is_read_explained_and_documented(example: 
 
 
 def test_real_environment_files_are_in_no_commit_and_no_image() -> None:
-    for example in EXAMPLES:
-        name = f"serve/{example.name.removesuffix('.example')}"
+    files = [secret["file"].removeprefix("./") for secret in compose()["secrets"].values()]
+    for name in [
+        *(f"serve/{path.name.removesuffix('.example')}" for path in EXAMPLES),
+        *(f"serve/{file}" for file in files),
+    ]:
         ignored = subprocess.run(["git", "check-ignore", "-q", name], cwd=ROOT, check=False).returncode
         assert ignored in (0, 128), f"{name} is not in .gitignore"
         assert not in_image(name)
