@@ -14,6 +14,7 @@ check:
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+	.venv/bin/hadolint --failure-threshold style Dockerfile
 	$(PYTEST) -q -m "not slow"
 
 test:

@@ -57,18 +57,28 @@ def resolve(spec: str, workspace: Workspace, report: Report = silent) -> BaseMod
 
     `spec` is "smollm2-135m", a local folder, or a hub id such as "HuggingFaceTB/SmolLM2-360M-Instruct". Raises ModelError.
     """
-    kept = kept_folder(spec, workspace)
+    here, kept = found(spec, workspace), kept_folder(spec, workspace)
+    if here is not None:
+        return here
     if spec == DEFAULT_BASE:
-        return _kept(kept) or _fetch_bundled(kept, report)
-    folder = Path(spec).expanduser()
-    if folder.is_dir():
-        return _local(folder.resolve(), workspace)
+        return _fetch_bundled(kept, report)
     if spec.startswith((".", "/", "~")) or spec.count("/") != 1:
         raise ModelError(
             f"there is no base model {spec!r}: not a folder, nor a hub id, nor the bundled {DEFAULT_BASE}",
             mend="Give a folder that holds config.json and *.safetensors, or a hub id such as org/name.",
         )
-    return _kept(kept) or _fetch_hub(spec, kept, report)
+    return _fetch_hub(spec, kept, report)
+
+
+def found(spec: str, workspace: Workspace) -> BaseModel | None:
+    """The base model `spec` names where this machine has it already; None where it would have to be fetched.
+
+    Raises ModelError for a folder without weights.
+    """
+    folder = Path(spec).expanduser()
+    if spec != DEFAULT_BASE and folder.is_dir():
+        return _local(folder.resolve(), workspace)
+    return _kept(kept_folder(spec, workspace))
 
 
 def kept_folder(spec: str, workspace: Workspace) -> Path:

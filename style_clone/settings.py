@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast, get_args
+from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
 
@@ -43,6 +44,8 @@ class Settings:
     endpoint_url: str | None
     api_key: str | None
     serve_as: ServeAs = "auto"
+    engine_url: str | None = None
+    engine_key: str | None = field(default=None, repr=False)
 
     @property
     def workspace(self) -> Workspace:
@@ -51,9 +54,9 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
-        """Read STYLE_CLONE_HOME, _DATABASE_URL, _URL, _API_KEY and _SERVE_AS.
+        """Read STYLE_CLONE_HOME, _DATABASE_URL, _URL, _API_KEY, _SERVE_AS, _ENGINE_URL and _ENGINE_KEY.
 
-        Raises UsageError for a home that is a file, and for a way to serve that there is not.
+        Raises UsageError for a home that is a file, a way to serve that there is not, and an engine's address that is none.
         """
         home = Path(environment.get("STYLE_CLONE_HOME") or user_data_path("style-clone")).expanduser().absolute()
         if home.exists() and not home.is_dir():
@@ -64,7 +67,30 @@ class Settings:
             endpoint_url=environment.get("STYLE_CLONE_URL") or None,
             api_key=environment.get("STYLE_CLONE_API_KEY") or None,
             serve_as=_serve_as(environment.get("STYLE_CLONE_SERVE_AS") or "auto"),
+            engine_url=engine_root(environment.get("STYLE_CLONE_ENGINE_URL")),
+            engine_key=environment.get("STYLE_CLONE_ENGINE_KEY") or None,
         )
+
+
+def engine_root(url: str | None) -> str | None:
+    """An engine's address without /v1 at its end; None for none. Raises UsageError for what is no address."""
+    if not url:
+        return None
+    if not _is_root(url):
+        raise UsageError(
+            "the engine's address is no http:// or https:// address of a server",
+            mend="For example: http://127.0.0.1:8001. The key does not belong in it: set STYLE_CLONE_ENGINE_KEY.",
+        )
+    return url.rstrip("/").removesuffix("/v1").rstrip("/")
+
+
+def _is_root(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number
+        return False
+    return known and not parts.query and not parts.username
 
 
 def _serve_as(text: str) -> ServeAs:

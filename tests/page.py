@@ -40,7 +40,7 @@ main()
 
 
 @contextmanager
-def page_process(url: str, key: str, home: Path, *, trainer: str = "") -> Iterator[str]:
+def page_process(url: str, key: str, home: Path, *, trainer: str = "", options: Sequence[str] = ()) -> Iterator[str]:
     """`style-clone ui`, talking to the endpoint at `url`; yields the page's address, and sees that it ends in order.
 
     `trainer` is Python code that runs where `style-clone train` would.
@@ -52,7 +52,7 @@ def page_process(url: str, key: str, home: Path, *, trainer: str = "") -> Iterat
         "STYLE_CLONE_URL": url,
         "STYLE_CLONE_API_KEY": key,
     }
-    command = [sys.executable, *program, "ui", "--json"]
+    command = [sys.executable, *program, "ui", "--json", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
         try:

@@ -182,7 +182,7 @@ def test_the_readme_is_finished() -> None:
     )
 
 
-@pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md", "corpus/README.md"])
+@pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md", "corpus/README.md", "serve/README.md"])
 def test_links_lead_somewhere(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     broken = [target for target in links(text) if not ((ROOT / page).parent / target).exists()]

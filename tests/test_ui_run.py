@@ -8,6 +8,7 @@ import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -52,6 +53,15 @@ def test_the_browser_is_told_to_load_nothing_from_outside(served: tuple[str, Pat
 
 def test_another_sites_name_is_turned_away(served: tuple[str, Path]) -> None:
     assert get(served[0], Host="evil.example").status_code == 400
+
+
+def test_a_page_on_every_address_answers_to_the_names_it_was_given_only(tmp_path: Path) -> None:
+    options = ["--host", "0.0.0.0", "--name", "127.0.0.1", "--name", "localhost"]
+    with page_process("http://127.0.0.1:9", "none", tmp_path / "home", options=options) as url:
+        here = f"http://127.0.0.1:{urlsplit(url).port}/"
+        assert get(here).status_code == 200
+        assert get(here, Host="localhost").status_code == 200
+        assert get(here, Host="evil.example").status_code == 400
 
 
 def test_the_api_is_not_offered(served: tuple[str, Path]) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, get_args
 
 import click
 
 from style_clone.cli.options import json_option, print_json, settings
 from style_clone.cli.terminal import progress
-from style_clone.settings import LOOPBACK, ServeAs
+from style_clone.settings import LOOPBACK, ServeAs, Settings, engine_root
 
 if TYPE_CHECKING:
     from style_clone.serving.endpoint import Notice
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 @click.option("--host", default=LOOPBACK, show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on; a free one if not given.")
 @click.option("--base", help="Base model: smollm2-135m, a hub id or a folder. Default: the one the personas need.")
+@click.option("--engine-url", metavar="URL", help="Use the engine that runs there instead of starting vLLM.")
 @click.option("--no-key", is_flag=True, help="Answer without an API key; only on this machine's own address.")
 @click.option(
     "--serve-as",
@@ -29,7 +31,13 @@ if TYPE_CHECKING:
 )
 @json_option
 def command(
-    host: str, port: int | None, base: str | None, no_key: bool, serve_as: ServeAs | None, as_json: bool
+    host: str,
+    port: int | None,
+    base: str | None,
+    engine_url: str | None,
+    no_key: bool,
+    serve_as: ServeAs | None,
+    as_json: bool,
 ) -> None:
     """Start vLLM and, in front of it, an endpoint that any OpenAI client can use.
 
@@ -46,6 +54,10 @@ def command(
 
     With a --host that other machines reach, only personas are served whose author's consent is recorded: see
     style-clone consent.
+
+    With --engine-url (or STYLE_CLONE_ENGINE_URL) no vLLM is started: the engine is the one at that address, made by
+    `style-clone engine`, or any vLLM or server of OpenAI's wire format that serves the base model. Its key is taken from
+    STYLE_CLONE_ENGINE_KEY. To load adapters it must see the same STYLE_CLONE_HOME at the same path.
     """
     from style_clone.serving import auth, run
 
@@ -60,11 +72,23 @@ def command(
         with progress(quiet=as_json) as report:
             service = stack.enter_context(
                 run.starting(
-                    settings(), host=host, port=port, base=base, keys=not no_key, serve_as=serve_as, report=report
+                    _with_engine(engine_url),
+                    host=host,
+                    port=port,
+                    base=base,
+                    keys=not no_key,
+                    serve_as=serve_as,
+                    report=report,
                 )
             )
         report = stack.enter_context(progress(quiet=as_json, bars=False))
         service.answer(lambda ids, withheld: _announce(service.notice, ids, withheld, as_json), report)
+
+
+def _with_engine(url: str | None) -> Settings:
+    """The settings, with the engine that was named on the command line, if one was."""
+    found = settings()
+    return replace(found, engine_url=engine_root(url)) if url is not None else found
 
 
 def _announce(notice: Notice, ids: list[str], withheld: list[str], as_json: bool) -> None:

@@ -18,12 +18,14 @@ from style_clone.settings import LOOPBACK
 @click.option("--host", default=LOOPBACK, show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on; a free one if not given.")
 @click.option("--base", help="Base model the endpoint runs on; the bundled one if not given.")
+@click.option("--name", "names", multiple=True, help="Host name the page answers to, and no other; repeatable.")
 @json_option
-def command(host: str, port: int | None, base: str | None, as_json: bool) -> None:
+def command(host: str, port: int | None, base: str | None, names: tuple[str, ...], as_json: bool) -> None:
     """Open the page: upload your writing, train, chat with clone and prompted baseline side by side.
 
     Starts the endpoint if it is not running, prints the page's address and stays until Ctrl-C, which ends everything
-    it started. The page has no password: with --host other than 127.0.0.1, whoever reaches it can use it.
+    it started. The page has no password: with --host other than 127.0.0.1, whoever reaches it can use it. In a container
+    that is published on 127.0.0.1 only, --name 127.0.0.1 keeps other web sites from pointing their names at it.
 
     \b
     style-clone ui
@@ -39,7 +41,7 @@ def command(host: str, port: int | None, base: str | None, as_json: bool) -> Non
         with ExitStack() as started:
             with progress(quiet=as_json) as report:
                 running = started.enter_context(endpoint.start(found, base=base, report=report))
-            page = launch(found, running, host=host, port=port, base=base or DEFAULT_BASE)
+            page = launch(found, running, host=host, port=port, base=base or DEFAULT_BASE, names=names)
             started.callback(page.close)
             click.echo(json.dumps({"url": page.url}) if as_json else f"The page is at {page.url}  (Ctrl-C ends it)")
             page.wait()

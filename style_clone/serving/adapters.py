@@ -50,7 +50,7 @@ class Adapters:
         self._clock = clock
         self._held: dict[str, _Held] = {}
         self._newest: dict[str, str] = {}
-        self._refused: dict[str, float] = {}
+        self._refused: dict[str, tuple[float, str]] = {}
         # One for all: vLLM loads one at a time anyway, and an adapter that is there is used without it.
         self._lock = asyncio.Lock()
 
@@ -77,6 +77,11 @@ class Adapters:
         self._held.clear()
         self._refused.clear()
         self._metrics.loaded.set(0)
+
+    def keep(self, names: set[str]) -> None:
+        """vLLM has nothing loaded beyond these names."""
+        self._held = {name: held for name, held in self._held.items() if name in names}
+        self._metrics.loaded.set(len(self._held))
 
     async def drop(self, living: set[str]) -> None:
         """Take out what is idle, and the adapters of personas that are no longer there."""
@@ -113,20 +118,15 @@ class Adapters:
         self._metrics.note(adapter.slug)
         self._metrics.loads.labels(adapter.slug, "loaded" if good else "refused").inc()
         if not good:
-            _LOGGER.error("vLLM refused the adapter of %s (status %d)", adapter.slug, answer.status_code)
-            self._refused[adapter.name] = self._clock()
+            _LOGGER.error("the engine refused the adapter of %s (status %d)", adapter.slug, answer.status_code)
+            self._refused[adapter.name] = (self._clock(), _why_refused(answer))
             self._check_refused(adapter)
 
     def _check_refused(self, adapter: Adapter) -> None:
         """Raises Refusal for an adapter that vLLM has refused a moment ago; a retrained one has another name."""
-        since = self._clock() - self._refused.get(adapter.name, -float("inf"))
-        if since >= AGAIN_SECONDS:
-            return
-        raise not_loaded(
-            adapter.slug,
-            "its file is damaged, or it was trained after the endpoint started, with a larger rank (start the endpoint again "
-            "then); the engine's log says more",
-        )
+        since, why = self._refused.get(adapter.name, (-float("inf"), ""))
+        if self._clock() - since < AGAIN_SECONDS:
+            raise not_loaded(adapter.slug, why)
 
     async def _sweep(self) -> None:
         """Take out what is idle, and versions that are not the newest: they would be read again from changed files."""
@@ -158,3 +158,18 @@ class Adapters:
         if newest != name:
             return "replaced" if newest else "deleted"
         return "idle" if now - held.used >= IDLE_SECONDS else ""
+
+
+def _why_refused(answer: httpx.Response) -> str:
+    """Why an engine has refused an adapter, as far as its answer tells. The first two are of engines that run elsewhere."""
+    if answer.status_code in (404, 405) and "NotFoundError" not in answer.text:
+        return (
+            "the engine takes none while it runs (start it with style-clone engine, or start vLLM with --enable-lora and "
+            "VLLM_ALLOW_RUNTIME_LORA_UPDATING=1)"
+        )
+    if answer.status_code == 404:
+        return "the engine does not see its files (give it the same STYLE_CLONE_HOME, at the same path)"
+    return (
+        "its file is damaged, or it was trained after the endpoint started, with a larger rank (start the endpoint again "
+        "then); the engine's log says more"
+    )

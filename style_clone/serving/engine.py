@@ -1,6 +1,6 @@
 """vLLM as a supervised child: started, awaited, watched, and ended with everything it started.
 
-It listens on loopback only, asks for a key nobody else sees, and runs under a keeper process that ends it when this
+It listens on loopback unless it is started alone, asks for a key, and runs under a keeper process that ends it when this
 process goes away, in whatever way that happens.
 """
 
@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Protocol
 
 import httpx
 
@@ -29,6 +30,7 @@ from style_clone.workspace import PersonaFolder, Workspace, storage_errors
 
 START_SECONDS = 600.0
 _POLL_SECONDS = 0.25
+_ANY_ADDRESS = {"0.0.0.0": LOOPBACK, "::": "[::1]"}
 _REPLY_TIMEOUT = httpx.Timeout(600, connect=5)
 _MILESTONES = (
     ("starting vLLM", ""),
@@ -54,14 +56,17 @@ class Engine:
         personas: Iterable[PersonaFolder] = (),
         *,
         merged: bool = False,
+        host: str = LOOPBACK,
+        port: int | None = None,
+        key: str | None = None,
     ) -> None:
         """Decide how to start it. `name` is what vLLM calls the model; `merged` makes no room for adapters.
 
-        Raises EngineError.
+        Where it listens and its key are given only for an engine that runs alone. Raises EngineError.
         """
-        port = free_port()
-        self.plan = tuning.merged_plan(model, name, port) if merged else tuning.plan(model, name, port, personas)
-        self.key = secrets.token_urlsafe(32)
+        port = port or free_port()
+        self.plan = tuning.merged_plan(model, name, port) if merged else tuning.plan(model, name, port, personas, host)
+        self.key = key or secrets.token_urlsafe(32)
         self.log = workspace.logs / (f"engine-{name.partition('--')[0]}.log" if merged else "engine.log")
         self._keeper: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
@@ -69,8 +74,8 @@ class Engine:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
-        return f"http://{LOOPBACK}:{self.plan.port}"
+        """Where it listens, as a client on this machine writes it."""
+        return local_address(self.plan.host, self.plan.port)
 
     @property
     def headers(self) -> dict[str, str]:
@@ -144,7 +149,19 @@ class Engine:
             keeper.wait()
 
 
-def client_of(engine: Engine) -> httpx.AsyncClient:
+class Reachable(Protocol):
+    """An engine that can be spoken to, wherever it runs."""
+
+    @property
+    def url(self) -> str:
+        """Its root, without /v1."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What a request to it must carry."""
+
+
+def client_of(engine: Reachable) -> httpx.AsyncClient:
     """Speaks to the engine, with its key."""
     limits = httpx.Limits(max_connections=None)
     return httpx.AsyncClient(
@@ -160,6 +177,12 @@ def running(engine: Engine, report: Report = silent) -> Iterator[Engine]:
         yield engine
     finally:
         engine.stop()
+
+
+def local_address(host: str, port: int) -> str:
+    """The root of a server that listens on `host`, as a client on this machine writes it."""
+    plain = f"[{host}]" if ":" in host else host
+    return f"http://{_ANY_ADDRESS.get(host, plain)}:{port}"
 
 
 def free_port() -> int:

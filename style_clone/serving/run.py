@@ -8,8 +8,8 @@ import os
 import signal
 import socket
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager, nullcontext
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -19,14 +19,15 @@ from starlette.applications import Starlette
 
 from style_clone import models
 from style_clone.errors import EngineError, PortTaken, StyleCloneError, UsageError
-from style_clone.models import BaseModel
 from style_clone.persona import Persona
 from style_clone.progress import Event, Report, silent
+from style_clone.readiness import tell_ready
 from style_clone.serving import auth, endpoint, merged, tuning, wire
 from style_clone.serving.catalogue import Base, Catalogue
-from style_clone.serving.engine import Engine, client_of, running
+from style_clone.serving.engine import Engine, client_of, local_address, running
 from style_clone.serving.gateway import Gateway, create_app
 from style_clone.serving.merged import Merged
+from style_clone.serving.remote import RemoteEngine
 from style_clone.settings import LOOPBACK, ServeAs, Settings
 from style_clone.store import Store
 from style_clone.workspace import Workspace
@@ -35,7 +36,6 @@ RESTART_SECONDS = (1.0, 5.0)
 """How long to wait before vLLM is started again, each time it dies; when it dies once more, the endpoint ends."""
 _TICK_SECONDS = 0.5
 _CLOSING_SECONDS = 3
-_ANY_ADDRESS = {"0.0.0.0": LOOPBACK, "::": "[::1]"}
 
 
 Announce = Callable[[list[str], list[str]], None]
@@ -50,8 +50,8 @@ class _Stopped(BaseException):
 class Service:
     """An endpoint whose engine is ready and whose port is its own; `answer` makes it an endpoint."""
 
-    engine: Engine
-    base: BaseModel
+    engine: Engine | RemoteEngine
+    base: Base
     workspace: Workspace
     store: Store
     listener: socket.socket
@@ -95,6 +95,8 @@ def starting(
 ) -> Iterator[Service]:
     """Everything short of answering: what can be wrong with the request first, then the port, then what is heavy.
 
+    The engine is the one the settings name, else one of its own.
+
     Raises UsageError, PortTaken, ServingError, ModelError, EngineError; nothing is left running then.
     """
     auth.check_exposure(host, keys=keys)
@@ -104,26 +106,31 @@ def starting(
         stack.enter_context(endpoint.sole(workspace))
         store = stack.enter_context(Store(settings.database_url))
         asked = base or default_base(workspace)
-        model = models.resolve(asked, workspace, report)
-        engine = Engine(model.path, model.name, workspace, workspace.personas())
-        stack.enter_context(running(engine, report))
-        notice = endpoint.Notice(address(listener), os.getpid(), model.name, asked, keys)
-        most = {"auto": merged.room_for(model), "adapters": 0, "merged": merged.MOST}[serve_as or settings.serve_as]
-        own = Merged(model, workspace, most) if most else None
-        yield Service(engine, model, workspace, store, listener, notice, own)
+        engine, served, own = _engine(stack, settings, asked, serve_as or settings.serve_as, report)
+        notice = endpoint.Notice(address(listener), os.getpid(), served.name, asked, keys)
+        yield Service(engine, served, workspace, store, listener, notice, own)
 
 
 def default_base(workspace: Workspace) -> str:
     """The base model most of the trained personas need; the bundled one where there are none."""
-    needed: Counter[str] = Counter()
-    for folder in workspace.personas():
-        try:
-            persona = Persona.load(folder)
-        except (StyleCloneError, KeyError, TypeError):
-            continue
-        if (source := persona.base_source or persona.base_model) and folder.adapter.exists():
-            needed[source] += 1
+    needed = Counter(filter(None, (persona.base_source or persona.base_model for persona in _trained(workspace))))
     return needed.most_common(1)[0][0] if needed else models.DEFAULT_BASE
+
+
+def base_elsewhere(asked: str, workspace: Workspace) -> tuple[str, str]:
+    """Name and digest of the base model an engine elsewhere must serve, which this machine need not have.
+
+    Where it has not, the engine is taken at its word: the weights of that name are those the personas were trained on.
+    """
+    model = models.found(asked, workspace)
+    if model is not None:
+        return model.name, model.sha256
+    known = Counter(
+        (persona.base_model or asked, persona.base_sha256 or "")
+        for persona in _trained(workspace)
+        if asked in (persona.base_source, persona.base_model)
+    )
+    return known.most_common(1)[0][0] if known else (asked, "")
 
 
 @contextmanager
@@ -147,8 +154,40 @@ def listen(host: str, port: int | None) -> Iterator[socket.socket]:
 def address(listener: socket.socket) -> str:
     """The endpoint's root as a client on this machine writes it."""
     host, port = listener.getsockname()[:2]
-    plain = f"[{host}]" if ":" in host else host
-    return f"http://{_ANY_ADDRESS.get(host, plain)}:{port}"
+    return local_address(host, port)
+
+
+def _engine(
+    stack: ExitStack, settings: Settings, asked: str, serve_as: ServeAs, report: Report
+) -> tuple[Engine | RemoteEngine, Base, Merged | None]:
+    """The engine, ready, what it serves, and the engines of merged personas where there are to be any."""
+    workspace = settings.workspace
+    if settings.engine_url is not None:
+        if serve_as == "merged":
+            raise UsageError(
+                "merged personas need engines of their own, and --engine-url starts none",
+                mend="Leave out --serve-as merged (STYLE_CLONE_SERVE_AS), or serve without --engine-url.",
+            )
+        name, sha256 = base_elsewhere(asked, workspace)
+        remote = RemoteEngine(settings.engine_url, settings.engine_key)
+        remote.await_ready(name, report)
+        return remote, Base(name, sha256, remote.ignored, remote.context_tokens), None
+    model = models.resolve(asked, workspace, report)
+    engine = Engine(model.path, model.name, workspace, workspace.personas())
+    stack.enter_context(running(engine, report))
+    ignored = tuning.IGNORED_ON_CPU if engine.plan.cpu else frozenset[str]()
+    most = {"auto": merged.room_for(model), "adapters": 0, "merged": merged.MOST}[serve_as]
+    served = Base(model.name, model.sha256, ignored, engine.plan.context_tokens, engine.plan.kept_adapters)
+    return engine, served, Merged(model, workspace, most) if most else None
+
+
+def _trained(workspace: Workspace) -> Iterator[Persona]:
+    """The personas that have an adapter, damaged ones left out."""
+    for folder in workspace.personas():
+        with suppress(StyleCloneError, KeyError, TypeError):
+            persona = Persona.load(folder)
+            if folder.adapter.exists():
+                yield persona
 
 
 def is_open_to_others(listener: socket.socket) -> bool:
@@ -166,7 +205,9 @@ def _unusable(host: str, port: int | None, error: OSError) -> UsageError:
 
 async def _answer(service: Service, announce: Announce, report: Report) -> None:
     async with client_of(service.engine) as upstream:
-        catalogue = Catalogue(service.workspace, _base(service), needs_consent=is_open_to_others(service.listener))
+        if isinstance(service.engine, RemoteEngine):
+            upstream.event_hooks["request"].append(service.engine.route)
+        catalogue = Catalogue(service.workspace, service.base, needs_consent=is_open_to_others(service.listener))
         keys = service.store if service.notice.needs_key else None
         app = create_app(catalogue, upstream, keys, service.merged)
         server = _server(app)
@@ -174,11 +215,12 @@ async def _answer(service: Service, announce: Announce, report: Report) -> None:
             asyncio.get_running_loop().add_signal_handler(number, _end, server)
         tasks = [
             asyncio.create_task(server.serve(sockets=[service.listener])),
-            asyncio.create_task(_supervise(service, app.state.gateway, report)),
+            asyncio.create_task(_watch(service, app.state.gateway, report)),
         ]
         await _until_started(server, tasks)
         with endpoint.announced(service.workspace, service.notice):
             announce(catalogue.ids(), catalogue.withheld())
+            tell_ready()
             async with _kept(service.merged, catalogue, report):
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             try:
@@ -200,12 +242,6 @@ async def _kept(own: Merged | None, catalogue: Catalogue, report: Report) -> Asy
             await asyncio.wait([keeping])
 
 
-def _base(service: Service) -> Base:
-    plan = service.engine.plan
-    ignored = tuning.IGNORED_ON_CPU if plan.cpu else frozenset[str]()
-    return Base(service.base.name, service.base.sha256, ignored, plan.context_tokens, plan.kept_adapters)
-
-
 async def _close(service: Service, server: uvicorn.Server, tasks: list[asyncio.Task[None]]) -> None:
     """End what is left; raises what ended the endpoint, if that was an error."""
     serving, watching = tasks
@@ -225,27 +261,43 @@ async def _until_started(server: uvicorn.Server, tasks: list[asyncio.Task[None]]
         await asyncio.sleep(0.02)
 
 
-async def _supervise(service: Service, gateway: Gateway, report: Report) -> None:
-    """Start vLLM again when it dies; the gateway answers 503 meanwhile. Raises EngineError when that has no end."""
+async def _watch(service: Service, gateway: Gateway, report: Report) -> None:
+    """Look after the engine as long as the endpoint runs; the gateway answers 503 while it is away."""
+
+    async def tidy() -> None:
+        folders = await asyncio.to_thread(service.workspace.personas)
+        await gateway.tidy({folder.slug for folder in folders})
+
+    async def changed(names: set[str]) -> None:
+        gateway.adapters.keep(names)
+        await tidy()
+
+    if isinstance(service.engine, RemoteEngine):
+        await service.engine.watch(gateway.upstream, changed, report)
+    else:
+        await _supervise(service.engine, gateway, tidy, report)
+
+
+async def _supervise(engine: Engine, gateway: Gateway, tidy: Callable[[], Awaitable[None]], report: Report) -> None:
+    """Start vLLM again when it dies. Raises EngineError when that has no end."""
     for seconds in RESTART_SECONDS:
-        await _while_alive(service, gateway)
+        await _while_alive(engine, tidy)
         gateway.engine_ended()
         report(Event("engine", "vLLM ended; starting it again"))
         await asyncio.sleep(seconds)
         try:
-            await asyncio.to_thread(service.engine.start, report)
+            await asyncio.to_thread(engine.start, report)
         except EngineError as error:
             report(Event("engine", error.problem))
-    await _while_alive(service, gateway)
-    raise EngineError("vLLM keeps ending", mend=f"Its log: {service.engine.log}")
+    await _while_alive(engine, tidy)
+    raise EngineError("vLLM keeps ending", mend=f"Its log: {engine.log}")
 
 
-async def _while_alive(service: Service, gateway: Gateway) -> None:
+async def _while_alive(engine: Engine, tidy: Callable[[], Awaitable[None]]) -> None:
     """Until vLLM is gone; meanwhile adapters that nobody needs are taken out of it."""
-    while service.engine.alive:
+    while engine.alive:
         await asyncio.sleep(_TICK_SECONDS)
-        folders = await asyncio.to_thread(service.workspace.personas)
-        await gateway.tidy({folder.slug for folder in folders})
+        await tidy()
 
 
 class _Server(uvicorn.Server):

@@ -47,6 +47,7 @@ class Plan:
     context_tokens: int
     cache_gigabytes: int
     cpu: bool
+    host: str = LOOPBACK
 
     @property
     def kept_adapters(self) -> int:
@@ -54,7 +55,7 @@ class Plan:
         return self.adapters * 2
 
 
-def plan(model: Path, name: str, port: int, personas: Iterable[PersonaFolder]) -> Plan:
+def plan(model: Path, name: str, port: int, personas: Iterable[PersonaFolder], host: str = LOOPBACK) -> Plan:
     """Fit vLLM to the model, the personas' adapters and this machine. Raises EngineError for an adapter too large."""
     ranks = [rank for folder in personas if (rank := _adapter_rank(folder)) is not None]
     config = read_json(model / "config.json")
@@ -69,6 +70,7 @@ def plan(model: Path, name: str, port: int, personas: Iterable[PersonaFolder]) -
         context_tokens=context,
         cache_gigabytes=cache,
         cpu=on_cpu(),
+        host=host,
     )
 
 
@@ -82,7 +84,7 @@ def arguments(plan: Plan) -> list[str]:
     return [
         *(sys.executable, "-m", "vllm.entrypoints.openai.api_server"),
         *("--model", str(plan.model), "--served-model-name", plan.name),
-        *("--host", LOOPBACK, "--port", str(plan.port)),
+        *("--host", plan.host, "--port", str(plan.port)),
         *("--middleware", "style_clone.serving.guard.Guard"),
         *("--max-model-len", str(plan.context_tokens)),
         *_for_adapters(plan),

@@ -7,6 +7,7 @@ import shutil
 import socket
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,8 +52,12 @@ def launch(
     host: str = LOOPBACK,
     port: int | None = None,
     base: str = DEFAULT_BASE,
+    names: Sequence[str] = (),
 ) -> Page:
-    """Start the page beside the caller. `port` None takes a free one. Raises PortTaken, StorageError."""
+    """Start the page beside the caller. `port` None takes a free one. Raises PortTaken, StorageError.
+
+    It answers only to `names` as its host name; where none are given, to this machine's own on loopback, else to any.
+    """
     chosen = choose_port(host, port)
     uploads = _uploads_folder(settings.home)
     # Gradio reads these when it is imported: no telemetry, and uploads kept where `close` finds them.
@@ -67,8 +72,8 @@ def launch(
     from style_clone.ui.views.page import build_page, theme
 
     # A name that resolves to loopback is not enough: other sites could point theirs here and read the page.
-    names = [host, "localhost"] if host == LOOPBACK else ["*"]
-    middleware = [Middleware(Guard), Middleware(TrustedHostMiddleware, allowed_hosts=names)]
+    allowed = list(names) or ([host, "localhost"] if host == LOOPBACK else ["*"])
+    middleware = [Middleware(Guard), Middleware(TrustedHostMiddleware, allowed_hosts=allowed)]
     blocks = build_page(Desk(settings.workspace, endpoint, base))
     _, url, _ = blocks.queue(default_concurrency_limit=None).launch(
         server_name=host,
