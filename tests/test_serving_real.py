@@ -24,7 +24,7 @@ from style_clone.persona import Persona
 from style_clone.progress import EVENTS_VARIABLE
 from style_clone.prompt import prompt_ids
 from style_clone.serving import endpoint
-from style_clone.store import Store
+from style_clone.store import KeyLimits, Store
 from style_clone.train.tokens import Tokeniser
 from style_clone.workspace import Workspace, write_json
 from tests.serving_live import ASKED, REGISTERS, Live, live, make_adapter, make_persona, prepare, settings_for
@@ -178,6 +178,31 @@ def test_a_key_is_needed_and_a_revoked_one_stops_at_once(serving: Live) -> None:
         assert httpx.get(url, headers=headers, trust_env=False).status_code == 200
         store.revoke_key(key.id)
         assert httpx.get(url, headers=headers, trust_env=False).status_code == 401
+
+
+def test_a_keys_tokens_are_vllms_and_its_persona_is_all_it_sees(serving: Live) -> None:
+    """Streamed without usage asked for, streamed with it, and whole: each counts what vLLM says, and once."""
+    with Store(settings_for(serving.workspace.home).database_url) as store:
+        key, secret = store.create_key("test", personas=["ann"], limits=KeyLimits(tokens_per_day=10**6))
+        http = openai.DefaultHttpxClient(trust_env=False)
+        with openai.OpenAI(base_url=f"{serving.endpoint.url}/v1", api_key=secret, http_client=http) as client:
+            assert [model.id for model in client.models.list()] == ["ann", "ann@memory", "ann@prompted"]
+            with pytest.raises(openai.NotFoundError):
+                reply(client, serving.base.name)
+            said: Any = {"model": "ann", "messages": SAID, **GREEDY}
+            bare = list(client.chat.completions.create(**said, stream=True))
+            told = list(client.chat.completions.create(**said, stream=True, stream_options={"include_usage": True}))
+            whole = client.chat.completions.create(**said)
+        assert all(chunk.choices and chunk.usage is None for chunk in bare)
+        assert told[-1].usage is not None
+        assert told[-1].usage == whole.usage
+        spent = 3 * told[-1].usage.total_tokens
+
+        def counted() -> list[int]:
+            kept = store.keys()
+            return [each.tokens_today for each in kept if each.id == key.id]
+
+        wait_for(lambda: counted() == [spent], 5)
 
 
 def test_vllm_itself_answers_nobody_else(serving: Live) -> None:
