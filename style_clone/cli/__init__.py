@@ -24,6 +24,7 @@ COMMANDS = {
     "evaluate": "Measure clone against prompted baseline on held-out writing.",
     "export": "Write a clone for other programs: adapter, merged model or GGUF.",
     "serve": "Start vLLM and the endpoint.",
+    "bench": "Measure how fast the endpoint answers.",
     "ui": "Open the page: upload, train, chat.",
     "chat": "Chat with a persona in the terminal.",
     "keys": "Create, list and revoke API keys.",

@@ -21,7 +21,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from style_clone.errors import MissingStage, StyleCloneError
-from style_clone.serving import asking, limits, metrics, relay
+from style_clone.serving import asking, limits, metrics, openapi, relay
 from style_clone.serving.adapters import Adapters
 from style_clone.serving.auth import Accepts, Door
 from style_clone.serving.catalogue import Catalogue, Served, defaults
@@ -161,6 +161,7 @@ def create_app(catalogue: Catalogue, upstream: httpx.AsyncClient, accepts: Accep
     gateway = Gateway(catalogue, upstream, accepts)
     routes = [
         Route("/health", gateway.health),
+        Route(openapi.PATH, openapi.show),
         Route("/metrics", gateway.open(gateway.show_metrics)),
         Route("/v1/models", gateway.open(gateway.list_models)),
         Route("/v1/models/{model:path}", gateway.open(gateway.show_model)),
