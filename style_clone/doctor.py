@@ -21,7 +21,7 @@ State = Literal["good", "advice", "problem"]
 NEEDED = ("torch", "transformers", "peft", "accelerate", "gradio", "openai", "bm25s", "sqlalchemy")
 REMOVED = ("torchvision", "torchaudio", "torchcodec")
 """vLLM's CPU build asks for these; text needs none, and their CUDA builds break the import of language models."""
-VARIABLES = {"HOME", "DATABASE_URL", "URL", "API_KEY", "DEVICE", "DEBUG", "CORPORA", "EVENTS"}
+VARIABLES = {"HOME", "DATABASE_URL", "URL", "API_KEY", "DEVICE", "DEBUG", "CORPORA", "EVENTS", "SERVE_AS"}
 LEAST_FREE_BYTES = 2 << 30
 
 

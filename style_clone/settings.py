@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, cast, get_args
 
 from platformdirs import user_data_path
 
@@ -12,6 +13,8 @@ from style_clone.errors import UsageError
 from style_clone.workspace import Workspace
 
 LOOPBACK = "127.0.0.1"
+ServeAs = Literal["auto", "adapters", "merged"]
+"""How an endpoint serves personas: merged where the machine gains by it and has room, never, or always."""
 
 PRIVATE_ENVIRONMENT = {
     "DO_NOT_TRACK": "1",
@@ -39,6 +42,7 @@ class Settings:
     database_url: str
     endpoint_url: str | None
     api_key: str | None
+    serve_as: ServeAs = "auto"
 
     @property
     def workspace(self) -> Workspace:
@@ -47,7 +51,10 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
-        """Read STYLE_CLONE_HOME, _DATABASE_URL, _URL and _API_KEY. Raises UsageError for a home that is a file."""
+        """Read STYLE_CLONE_HOME, _DATABASE_URL, _URL, _API_KEY and _SERVE_AS.
+
+        Raises UsageError for a home that is a file, and for a way to serve that there is not.
+        """
         home = Path(environment.get("STYLE_CLONE_HOME") or user_data_path("style-clone")).expanduser().absolute()
         if home.exists() and not home.is_dir():
             raise UsageError(f"STYLE_CLONE_HOME is {home}, which is not a folder", mend="Set it to a folder.")
@@ -56,4 +63,11 @@ class Settings:
             database_url=environment.get("STYLE_CLONE_DATABASE_URL") or Workspace(home).database_url,
             endpoint_url=environment.get("STYLE_CLONE_URL") or None,
             api_key=environment.get("STYLE_CLONE_API_KEY") or None,
+            serve_as=_serve_as(environment.get("STYLE_CLONE_SERVE_AS") or "auto"),
         )
+
+
+def _serve_as(text: str) -> ServeAs:
+    if text not in get_args(ServeAs):
+        raise UsageError(f"STYLE_CLONE_SERVE_AS is {text!r}", mend=f"Set it to one of {', '.join(get_args(ServeAs))}.")
+    return cast(ServeAs, text)

@@ -21,6 +21,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name)
     folder = tmp_path / "home"
     monkeypatch.setenv("STYLE_CLONE_HOME", str(folder))
+    # In half a minute nobody gains by an engine that takes one to make; tests/test_serving_real.py has a test that does.
+    monkeypatch.setenv("STYLE_CLONE_SERVE_AS", "adapters")
     return folder
 
 

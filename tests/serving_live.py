@@ -19,10 +19,10 @@ from style_clone.conversation import Pair, write_lines
 from style_clone.memory import run as memory
 from style_clone.models import BaseModel, load_model
 from style_clone.persona import Persona
-from style_clone.progress import Event
+from style_clone.progress import Event, read_events
 from style_clone.serving import endpoint
 from style_clone.serving.endpoint import Endpoint
-from style_clone.settings import Settings
+from style_clone.settings import ServeAs, Settings
 from style_clone.workspace import PersonaFolder, Workspace, atomic_file, atomic_folder, read_json, write_json
 
 REGISTERS = {"Tam Reed": "Tam", "Zoë Quayle": "Zoë"}
@@ -45,30 +45,37 @@ class Live:
         """The process of `style-clone serve`."""
         return int(read_json(self.workspace.home / "endpoint.json")["pid"])
 
+    def told(self) -> list[Event]:
+        """What `style-clone serve` has told so far, also after it was ready."""
+        return list(read_events(self.workspace.logs / "serve-events.jsonl"))
+
     def processes(self) -> list[psutil.Process]:
         """`style-clone serve` and everything it has started."""
         serve = psutil.Process(self.pid)
         return [serve, *serve.children(recursive=True)]
 
     def vllm(self) -> tuple[str, str]:
-        """Where the private vLLM listens and its key, read as only this user can."""
-        server = next(process for process in self.processes() if _is_vllm(process))
+        """Where the private vLLM that all share listens and its key, read as only this user can."""
+        server = next(each for each in self.processes() if _is_vllm(each) and "--enable-lora" in each.cmdline())
         command = server.cmdline()
         return f"http://127.0.0.1:{command[command.index('--port') + 1]}", server.environ()["VLLM_API_KEY"]
 
 
 @contextmanager
-def live(home: Path, base: BaseModel) -> Iterator[Live]:
-    """An endpoint with one persona, "ann", as a program that uses it would start it."""
+def live(home: Path, base: BaseModel, serve_as: ServeAs = "adapters") -> Iterator[Live]:
+    """An endpoint with one persona, "ann", as a program that uses it would start it.
+
+    By adapters: an engine that takes over meanwhile rounds differently, and takes a core while others are measured.
+    """
     workspace = prepare(home, base)
     events: list[Event] = []
     began = time.monotonic()
-    with endpoint.start(settings_for(home), report=events.append) as running:
+    with endpoint.start(settings_for(home, serve_as), report=events.append) as running:
         yield Live(running, workspace, base, time.monotonic() - began, events)
 
 
-def settings_for(home: Path) -> Settings:
-    return Settings.from_environment({"STYLE_CLONE_HOME": str(home)})
+def settings_for(home: Path, serve_as: ServeAs = "adapters") -> Settings:
+    return Settings.from_environment({"STYLE_CLONE_HOME": str(home), "STYLE_CLONE_SERVE_AS": serve_as})
 
 
 def prepare(home: Path, base: BaseModel) -> Workspace:

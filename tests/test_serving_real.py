@@ -339,3 +339,32 @@ def test_a_model_vllm_cannot_run_ends_serve_with_its_words(home: Path, tmp_path:
     assert "engine.log" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (home / "endpoint.json").exists()
+
+
+def test_a_merged_persona_is_served_by_an_engine_of_its_own_and_by_its_adapter_without_it(
+    tmp_path: Path, base_model: BaseModel
+) -> None:
+    with live(tmp_path / "home", base_model, serve_as="merged") as serving:
+        http = openai.DefaultHttpxClient(trust_env=False)
+        url = f"{serving.endpoint.url}/v1"
+        with openai.OpenAI(base_url=url, api_key=serving.endpoint.key, http_client=http, max_retries=0) as client:
+            said = reply(client, "ann")
+            assert said, "nobody waits for it"
+            wait_for(lambda: any(event.text == "ann is served merged" for event in serving.told()), 300)
+            with vllm_client(serving) as vllm:
+                [adapter] = [each for each in vllm.get("/v1/models").json()["data"] if each.get("parent")]
+                vllm.post("/v1/unload_lora_adapter", json={"lora_name": adapter["id"]}).raise_for_status()
+            merged = reply(client, "ann")
+            assert merged == reply(client, "ann")
+            assert merged != reply(client, serving.base.name)
+            assert merged.split()[:2] == said.split()[:2], "rounded elsewhere, but the same voice"
+            make_adapter(serving.workspace.folder("ann"), serving.base, seed=2)
+            retrained = reply(client, "ann")
+            assert retrained != merged, "the new version at once, by its adapter"
+            wait_for(lambda: sum(event.text == "ann is served merged" for event in serving.told()) == 2, 300)
+            assert reply(client, "ann").split()[:2] == retrained.split()[:2]
+            for process in serving.processes():
+                if "ann--" in " ".join(process.cmdline()):
+                    process.kill()
+            assert reply(client, "ann"), "its engine is gone, and its adapter is not"
+    wait_for(lambda: not any(lives(process) for process in psutil.Process().children(recursive=True)), 30)

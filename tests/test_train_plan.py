@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 
 from style_clone.errors import MissingStage, TrainingError, UsageError
+from style_clone.models import BaseModel
 from style_clone.progress import Event
 from style_clone.train import plan as planning
+from style_clone.train import recipes
 from style_clone.train.larger import KNOWN, Seen, Shape, larger
 from style_clone.train.machine import Machine
 from style_clone.train.plan import Plan, plan
+from style_clone.train.prepared import prepare
 from style_clone.train.probe import Prediction
 from style_clone.train.recipe import Recipe
 from style_clone.train.recipes import recipe_for
@@ -152,6 +155,16 @@ def test_what_the_user_set_is_used_and_said(
     assert changed.predicted["disk_bytes"] == plain.predicted["disk_bytes"] / 4
     with pytest.raises(UsageError, match="there is no such setting"):
         plan(nell, base, overrides={"lr": "1"})
+
+
+def test_much_writing_is_read_once_unless_the_user_says_otherwise(
+    nell: PersonaFolder, base: BaseModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recipes, "ONE_PASS_TOKENS", 10)
+    assert prepare(nell, base).recipe.epochs == 1
+    assert prepare(nell, base, {"epochs": "3"}).recipe.epochs == 3
+    monkeypatch.setattr(recipes, "ONE_PASS_TOKENS", 10**9)
+    assert prepare(nell, base).recipe.epochs == Recipe().epochs
 
 
 def test_too_little_writing_sends_to_the_prompt(

@@ -26,17 +26,20 @@ LEFT = "seconds left"
 
 
 @contextmanager
-def progress(*, quiet: bool = False) -> Iterator[Report]:
-    """A listener that draws on standard error; silent with `quiet`. In a job, one that appends to the job's file."""
+def progress(*, quiet: bool = False, bars: bool = True) -> Iterator[Report]:
+    """A listener that draws on standard error, or writes lines where `bars` are not wanted; silent with `quiet`.
+
+    In a job, one that appends to the job's file.
+    """
     events = os.environ.get(EVENTS_VARIABLE)
     if events:
         with Path(events).open("a", encoding="utf-8") as file:
             yield to_file(file)
     elif quiet:
         yield silent
-    elif sys.stderr.isatty():
-        with _bars() as bars:
-            yield _Drawer(bars)
+    elif bars and sys.stderr.isatty():
+        with _bars() as drawn:
+            yield _Drawer(drawn)
     else:
         yield _Lines()
 

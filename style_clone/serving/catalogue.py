@@ -134,6 +134,12 @@ class Catalogue:
         except StyleCloneError:
             return {}
 
+    def newest(self) -> list[Adapter]:
+        """The adapters that can be served, the last trained first."""
+        folders = [folder for folder in self.workspace.personas() if not self._no_clone(folder)]
+        made = [((folder.adapter / ADAPTER_FILES[0]).stat().st_mtime_ns, self._adapter(folder)) for folder in folders]
+        return [adapter for _, adapter in sorted(made, key=lambda each: -each[0])]
+
     def register(self, served: Served, name: str | None) -> str | None:
         """The label of the register that `name` chooses; None where it chooses none. Raises StorageError."""
         if name is None or served.folder is None:

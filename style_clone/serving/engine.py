@@ -29,6 +29,7 @@ from style_clone.workspace import PersonaFolder, Workspace, storage_errors
 
 START_SECONDS = 600.0
 _POLL_SECONDS = 0.25
+_REPLY_TIMEOUT = httpx.Timeout(600, connect=5)
 _MILESTONES = (
     ("starting vLLM", ""),
     ("reading the model's configuration", "non-default args"),
@@ -45,11 +46,23 @@ _TELLING = re.compile(r"error|exception|not supported|cannot|failed|killed|no sp
 class Engine:
     """One vLLM, which can be started again on the same port with the same key after it has died."""
 
-    def __init__(self, model: Path, name: str, workspace: Workspace, personas: Iterable[PersonaFolder]) -> None:
-        """Decide how to start it. `name` is what vLLM calls the base model. Raises EngineError."""
-        self.plan = tuning.plan(model, name, free_port(), personas)
+    def __init__(
+        self,
+        model: Path,
+        name: str,
+        workspace: Workspace,
+        personas: Iterable[PersonaFolder] = (),
+        *,
+        merged: bool = False,
+    ) -> None:
+        """Decide how to start it. `name` is what vLLM calls the model; `merged` makes no room for adapters.
+
+        Raises EngineError.
+        """
+        port = free_port()
+        self.plan = tuning.merged_plan(model, name, port) if merged else tuning.plan(model, name, port, personas)
         self.key = secrets.token_urlsafe(32)
-        self.log = workspace.logs / "engine.log"
+        self.log = workspace.logs / (f"engine-{name.partition('--')[0]}.log" if merged else "engine.log")
         self._keeper: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
         self._stopped = False
@@ -129,6 +142,14 @@ class Engine:
         except subprocess.TimeoutExpired:
             keeper.kill()
             keeper.wait()
+
+
+def client_of(engine: Engine) -> httpx.AsyncClient:
+    """Speaks to the engine, with its key."""
+    limits = httpx.Limits(max_connections=None)
+    return httpx.AsyncClient(
+        base_url=engine.url, headers=engine.headers, trust_env=False, timeout=_REPLY_TIMEOUT, limits=limits
+    )
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from style_clone.serving import asking, limits, metrics, openapi, relay
 from style_clone.serving.adapters import Adapters
 from style_clone.serving.auth import Accepts, Door
 from style_clone.serving.catalogue import Catalogue, Served, defaults
+from style_clone.serving.merged import Merged
 from style_clone.serving.refusal import Refusal, failed, unavailable
 
 SERVICE = "style-clone"
@@ -38,10 +39,13 @@ Handler = Callable[[Request], Awaitable[Response]]
 class Gateway:
     """Answers requests. Everything it needs is given to it, so that tests can give it something else."""
 
-    def __init__(self, catalogue: Catalogue, upstream: httpx.AsyncClient, accepts: Accepts | None) -> None:
+    def __init__(
+        self, catalogue: Catalogue, upstream: httpx.AsyncClient, accepts: Accepts | None, merged: Merged | None = None
+    ) -> None:
         self.catalogue = catalogue
         self.upstream = upstream
         self.adapters = Adapters(upstream)
+        self.merged = merged
         self.metrics = metrics.Metrics()
         self.seats = limits.Seats()
         self.door = Door(accepts)
@@ -111,18 +115,24 @@ class Gateway:
         watch: metrics.Watch = request.state.watch
         async with AsyncExitStack() as held:
             held.enter_context(self.seats.take())
-            name = self.catalogue.base.name
-            if served.adapter is not None:
-                name = await held.enter_async_context(self.adapters.use(served.adapter))
+            engine, name = await self._engine_for(served, held)
             options = {**defaults(served.sampling), **question.options}
             kept = {key: value for key, value in options.items() if key not in self.catalogue.base.ignored}
             payload = {**kept, **subject, "model": name, "stream": question.stream}
-            answer = await relay.unless_gone(request, relay.ask(self.upstream, request.url.path, payload, held))
+            answer = await relay.unless_gone(request, relay.ask(engine, request.url.path, payload, held))
             watch.status = 200
             if not question.stream:
                 return JSONResponse(await relay.unless_gone(request, relay.whole(answer, served.id)))
             held.callback(watch.end)
             return relay.Passing(relay.chunks(answer, served.id, watch), held.pop_all())
+
+    async def _engine_for(self, served: Served, held: AsyncExitStack) -> tuple[httpx.AsyncClient, str]:
+        """Whom to ask, and under which name, kept ready until `held` is closed. Raises Refusal."""
+        if served.adapter is None:
+            return self.upstream, self.catalogue.base.name
+        if self.merged is not None and (own := held.enter_context(self.merged.use(served.adapter))) is not None:
+            return own, served.adapter.name
+        return self.upstream, await held.enter_async_context(self.adapters.use(served.adapter))
 
     def open(self, handler: Handler) -> Handler:
         """`handler` behind the door, its failures told in OpenAI's form, and counted."""
@@ -153,12 +163,15 @@ class Gateway:
             return failed().response()
 
 
-def create_app(catalogue: Catalogue, upstream: httpx.AsyncClient, accepts: Accepts | None) -> Starlette:
-    """The endpoint as an ASGI application. `upstream` speaks to vLLM, key included; `accepts` None asks for no key.
+def create_app(
+    catalogue: Catalogue, upstream: httpx.AsyncClient, accepts: Accepts | None, merged: Merged | None = None
+) -> Starlette:
+    """The endpoint as an ASGI application. `upstream` speaks to vLLM, key included; `accepts` None asks for no key;
+    `merged` has the personas with an engine of their own.
 
     `app.state.gateway` is the Gateway, whose `adapters.forget()` must be called when vLLM has been started anew.
     """
-    gateway = Gateway(catalogue, upstream, accepts)
+    gateway = Gateway(catalogue, upstream, accepts, merged)
     routes = [
         Route("/health", gateway.health),
         Route(openapi.PATH, openapi.show),

@@ -8,12 +8,11 @@ import os
 import signal
 import socket
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
 import uvicorn
 from starlette.applications import Starlette
 
@@ -22,11 +21,12 @@ from style_clone.errors import EngineError, PortTaken, StyleCloneError, UsageErr
 from style_clone.models import BaseModel
 from style_clone.persona import Persona
 from style_clone.progress import Event, Report, silent
-from style_clone.serving import auth, endpoint, tuning
+from style_clone.serving import auth, endpoint, merged, tuning
 from style_clone.serving.catalogue import Base, Catalogue
-from style_clone.serving.engine import Engine, running
+from style_clone.serving.engine import Engine, client_of, running
 from style_clone.serving.gateway import Gateway, create_app
-from style_clone.settings import LOOPBACK, Settings
+from style_clone.serving.merged import Merged
+from style_clone.settings import LOOPBACK, ServeAs, Settings
 from style_clone.store import Store
 from style_clone.workspace import Workspace
 
@@ -34,7 +34,6 @@ RESTART_SECONDS = (1.0, 5.0)
 """How long to wait before vLLM is started again, each time it dies; when it dies once more, the endpoint ends."""
 _TICK_SECONDS = 0.5
 _CLOSING_SECONDS = 3
-_UPSTREAM_TIMEOUT = httpx.Timeout(600, connect=5)
 _ANY_ADDRESS = {"0.0.0.0": LOOPBACK, "::": "[::1]"}
 
 
@@ -52,6 +51,7 @@ class Service:
     store: Store
     listener: socket.socket
     notice: endpoint.Notice
+    merged: Merged | None
 
     def answer(self, announce: Callable[[list[str]], None], report: Report = silent) -> None:
         """Answer until SIGINT or SIGTERM; `announce` is given the model ids once it does. Raises EngineError."""
@@ -85,6 +85,7 @@ def starting(
     port: int | None = None,
     base: str | None = None,
     keys: bool = True,
+    serve_as: ServeAs | None = None,
     report: Report = silent,
 ) -> Iterator[Service]:
     """Everything short of answering: what can be wrong with the request first, then the port, then what is heavy.
@@ -102,7 +103,9 @@ def starting(
         engine = Engine(model.path, model.name, workspace, workspace.personas())
         stack.enter_context(running(engine, report))
         notice = endpoint.Notice(address(listener), os.getpid(), model.name, asked, keys)
-        yield Service(engine, model, workspace, store, listener, notice)
+        most = {"auto": merged.room_for(model), "adapters": 0, "merged": merged.MOST}[serve_as or settings.serve_as]
+        own = Merged(model, workspace, most) if most else None
+        yield Service(engine, model, workspace, store, listener, notice, own)
 
 
 def default_base(workspace: Workspace) -> str:
@@ -152,12 +155,10 @@ def _unusable(host: str, port: int | None, error: OSError) -> UsageError:
 
 
 async def _answer(service: Service, announce: Callable[[list[str]], None], report: Report) -> None:
-    headers, limits = service.engine.headers, httpx.Limits(max_connections=None)
-    async with httpx.AsyncClient(
-        base_url=service.engine.url, headers=headers, trust_env=False, timeout=_UPSTREAM_TIMEOUT, limits=limits
-    ) as upstream:
+    async with client_of(service.engine) as upstream:
         catalogue = Catalogue(service.workspace, _base(service))
-        app = create_app(catalogue, upstream, service.store.accepts if service.notice.needs_key else None)
+        accepts = service.store.accepts if service.notice.needs_key else None
+        app = create_app(catalogue, upstream, accepts, service.merged)
         server = _server(app)
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, _end, server)
@@ -168,8 +169,22 @@ async def _answer(service: Service, announce: Callable[[list[str]], None], repor
         await _until_started(server, tasks)
         with endpoint.announced(service.workspace, service.notice):
             announce(catalogue.ids())
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            async with _kept(service.merged, catalogue, report):
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             await _close(service, server, tasks)
+
+
+@asynccontextmanager
+async def _kept(own: Merged | None, catalogue: Catalogue, report: Report) -> AsyncIterator[None]:
+    """During the block, personas are merged and served so in the background."""
+    keeping = asyncio.create_task(own.keep(catalogue.newest, report)) if own is not None else None
+    try:
+        yield
+    finally:
+        if own is not None and keeping is not None:
+            keeping.cancel()
+            await own.close()
+            await asyncio.wait([keeping])
 
 
 def _base(service: Service) -> Base:

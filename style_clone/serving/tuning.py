@@ -8,14 +8,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from style_clone.errors import EngineError, StyleCloneError
-from style_clone.settings import LOOPBACK, PRIVATE_ENVIRONMENT
+from style_clone.settings import LOOPBACK, PRIVATE_ENVIRONMENT, QUIET_ENVIRONMENT
 from style_clone.workspace import PersonaFolder, read_json
 
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
@@ -24,6 +24,8 @@ LEAST_RANK = 16
 CONTEXT_TOKENS = 8192
 """Longest prompt and reply together, where the model could take more: a chat is not a book, and the cache must hold it."""
 GIGABYTE = 1 << 30
+ENGINE_BYTES = int(2.5 * GIGABYTE)
+"""Memory of vLLM's three processes on a CPU, besides weights and cache."""
 IGNORED_ON_CPU = frozenset({"seed"})
 """With a seed, vLLM on a CPU ends where it reads a prompt in two steps: it tries to rewind what cannot be rewound."""
 _TCMALLOC = ("libtcmalloc_minimal.so.4", "libtcmalloc.so.4")
@@ -32,7 +34,10 @@ _LIBRARY_FOLDERS = ("/usr/lib/*-linux-gnu", "/usr/lib64", "/usr/lib", "/usr/loca
 
 @dataclass(frozen=True)
 class Plan:
-    """What vLLM is started with. `cache_gigabytes` is the memory for keys and values, used on a CPU only."""
+    """What vLLM is started with. `cache_gigabytes` is the memory for keys and values, used on a CPU only.
+
+    With room for no `adapters` vLLM leaves out what makes them possible, and compiles the model instead.
+    """
 
     model: Path
     name: str
@@ -62,6 +67,11 @@ def plan(model: Path, name: str, port: int, personas: Iterable[PersonaFolder]) -
     )
 
 
+def merged_plan(model: Path, name: str, port: int) -> Plan:
+    """Fit vLLM to a model that needs no adapter."""
+    return replace(plan(model, name, port, ()), rank=0, adapters=0)
+
+
 def arguments(plan: Plan) -> list[str]:
     """The command that starts vLLM. The key is not among them: other users of the machine can read a command line."""
     return [
@@ -70,8 +80,7 @@ def arguments(plan: Plan) -> list[str]:
         *("--host", LOOPBACK, "--port", str(plan.port)),
         *("--middleware", "style_clone.serving.guard.Guard"),
         *("--max-model-len", str(plan.context_tokens)),
-        *("--enable-lora", "--max-lora-rank", str(plan.rank)),
-        *("--max-loras", str(plan.adapters), "--max-cpu-loras", str(plan.adapters * 2)),
+        *_for_adapters(plan),
         *("--uvicorn-log-level", "warning", "--disable-uvicorn-access-log", "--disable-log-stats"),
         *("--no-enable-log-requests", "--disable-fastapi-docs"),
     ]
@@ -92,6 +101,24 @@ def environment(plan: Plan, key: str, inherited: Mapping[str, str]) -> dict[str,
         "VLLM_DEBUG_LOG_API_SERVER_RESPONSE": "0",
     }
     return {**chosen, **_for_cpu(plan, inherited)} if plan.cpu else chosen
+
+
+def merging_environment() -> dict[str, str]:
+    """For the process that merges an adapter: private, and quiet but for errors."""
+    return {**os.environ, **PRIVATE_ENVIRONMENT, **QUIET_ENVIRONMENT, "PYTHONWARNINGS": "ignore"}
+
+
+def has_compiler() -> bool:
+    """Whether there is a C++ compiler, with which vLLM compiles a model for a CPU."""
+    return any(shutil.which(name) for name in (os.environ.get("CXX") or "g++", "g++", "clang++"))
+
+
+def engines_that_fit(model: Path) -> int:
+    """How many more engines of this model half of the free memory holds."""
+    weights = sum(file.stat().st_size for file in model.glob("*.safetensors"))
+    plan_ = merged_plan(model, "", 0)
+    need = ENGINE_BYTES + 2 * weights + plan_.cache_gigabytes * GIGABYTE
+    return int(psutil.virtual_memory().available // 2 // need)
 
 
 def on_cpu() -> bool:
@@ -116,6 +143,13 @@ def preloads() -> list[Path]:
     found = [folder / name for name in _TCMALLOC for folder in folders if (folder / name).exists()]
     openmp = Path(sys.prefix) / "lib" / "libiomp5.so"
     return [*found[:1], *([openmp] if openmp.exists() else [])]
+
+
+def _for_adapters(plan: Plan) -> tuple[str, ...]:
+    if not plan.adapters:
+        return ()
+    places = ("--max-loras", str(plan.adapters), "--max-cpu-loras", str(plan.adapters * 2))
+    return ("--enable-lora", "--max-lora-rank", str(plan.rank), *places)
 
 
 def _for_cpu(plan: Plan, inherited: Mapping[str, str]) -> dict[str, str]:

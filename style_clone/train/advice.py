@@ -13,7 +13,7 @@ from style_clone.train.data import LengthBatches
 from style_clone.train.larger import Seen, larger
 from style_clone.train.machine import Machine, world_size
 from style_clone.train.recipe import Recipe
-from style_clone.train.recipes import row_for
+from style_clone.train.recipes import ONE_PASS_TOKENS, row_for
 from style_clone.train.run import Prepared
 from style_clone.train.strength import PROMPT_ONLY_PAIRS, Amount, amount_of, more, strength_of
 from style_clone.train.tokens import Tokenised
@@ -87,8 +87,8 @@ def why(facts: Facts) -> dict[str, str]:
     reasons = {
         "rank": f"{facts.trainable / 1e6:.1f} million weights learn {facts.train.num_target_tokens:,} reply tokens: how "
         "someone writes takes little room, and others who clone people use 8 to 32",
-        "epochs": f"a pass is {facts.train.num_tokens:,} tokens; the adapter is kept from the best of "
-        f"{recipe.evaluations * recipe.epochs} measurements on held-out conversations, so a pass too many costs time only",
+        "epochs": f"a pass is {facts.train.num_tokens:,} tokens, and from {ONE_PASS_TOKENS:,} on one is enough; the adapter "
+        f"is kept from the best of {recipe.evaluations * recipe.epochs} measurements on held-out conversations",
         "learning_rate": f"for a base model of {facts.parameters / 1e6:,.0f} million parameters; {row.evidence}",
         "batch_tokens": f"{a_pass:,} steps a pass: from little writing, many small steps learn more than few large ones, and "
         "it is what memory depends on most",

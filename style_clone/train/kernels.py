@@ -253,27 +253,74 @@ def causal_blocks(
         )
     else:
         with torch.autocast(query.device.type, enabled=False):
-            out = _CausalBlocks.apply(query * scaling, key, value, [*starts, length])
+            row = _Row([*starts, length], query.device)
+            out = row.join(_CausalBlocks.apply(row.part(query * scaling), row.part(key), row.part(value)))
     return out.transpose(1, 2), None
 
 
-class _CausalBlocks(torch.autograd.Function):
-    """Attention of scaled queries (B, H, T, D) over keys and values (B, K, T, D), a block of queries at a time.
+class _Row:
+    """One row of several sequences and a batch with a row for each, padded on the right, made of each other.
 
-    `edges` are where the sequences begin, and where the last one ends.
+    `edges` are where the sequences begin, and where the last one ends. Attention alone works on the batch: LengthBatches
+    puts like lengths together, so that it is hardly larger than the row.
+    """
+
+    def __init__(self, edges: Sequence[int], device: torch.device) -> None:
+        lengths = [end - start for start, end in pairwise(edges)]
+        self.count, self.width = len(lengths), max(lengths)
+        places = [
+            number * self.width + place for number, length in enumerate(lengths) for place in range(length)
+        ]  # of each token of the row in the batch
+        self.places = torch.tensor(places, device=device)
+        self.tokens = torch.zeros(self.count * self.width, dtype=torch.long, device=device)  # and the other way round
+        self.tokens[self.places] = torch.arange(len(places), device=device)
+
+    def part(self, row: Tensor) -> Tensor:
+        """(1, H, T, D) -> (S, H, L, D); what stands behind a sequence's end is no matter."""
+        if self.count == 1:
+            return row
+        flat: Tensor = _Chosen.apply(row[0].transpose(0, 1), self.tokens, self.places)  # (S L, H, D)
+        return flat.unflatten(0, (self.count, self.width)).transpose(1, 2)
+
+    def join(self, batch: Tensor) -> Tensor:
+        """(S, H, L, D) -> (1, H, T, D)."""
+        if self.count == 1:
+            return batch
+        flat: Tensor = _Chosen.apply(batch.transpose(1, 2).flatten(0, 1), self.places, None)  # (T, H, D)
+        return flat.transpose(0, 1)[None]
+
+
+class _Chosen(torch.autograd.Function):
+    """The rows of a tensor at `places`, each once at most but for padding; gradients go back to where the rows came from.
+
+    `inverse` says from where, if it is known: adding up, as index_select's own gradient does, takes far longer.
     """
 
     @staticmethod
-    def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, edges: Sequence[int]) -> Tensor:
-        ctx.edges = edges
+    def forward(ctx: Any, rows: Tensor, places: Tensor, inverse: Tensor | None) -> Tensor:
+        ctx.places, ctx.inverse, ctx.shape = places, inverse, rows.shape
+        return rows.index_select(0, places)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        if ctx.inverse is not None:
+            return grads[0].index_select(0, ctx.inverse), None, None
+        return grads[0].new_zeros(ctx.shape).index_copy_(0, ctx.places, grads[0]), None, None
+
+
+class _CausalBlocks(torch.autograd.Function):
+    """Attention of scaled queries (B, H, T, D) over keys and values (B, K, T, D), a block of queries at a time."""
+
+    @staticmethod
+    def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         out = torch.empty_like(query)
         ahead = torch.ones(BLOCK, BLOCK, dtype=torch.bool, device=query.device).triu(1)
         chances = []
-        for here, seen in _blocks(edges):
+        for here, seen in _blocks(query):
             q = _by_key_head(query[:, :, here], key)  # (B, K, H/K Q, D); S keys are seen
             scores = q @ key[:, :, seen].transpose(2, 3)  # (B, K, H/K Q, S)
             size = here.stop - here.start
-            square = scores.view(*scores.shape[:2], -1, size, seen.stop - seen.start)[..., -size:]
+            square = scores.view(*scores.shape[:2], -1, size, here.stop)[..., here]
             square.masked_fill_(ahead[:size, :size], float("-inf"))
             chances.append(scores.softmax(-1))  # the sum is taken in float32 within
             out[:, :, here] = (chances[-1] @ value[:, :, seen]).view_as(out[:, :, here])
@@ -284,22 +331,22 @@ class _CausalBlocks(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> Any:
         query, key, value, *chances = ctx.saved_tensors
         dquery, dkey, dvalue = torch.empty_like(query), torch.zeros_like(key), torch.zeros_like(value)
-        for chance, (here, seen) in zip(chances, _blocks(ctx.edges), strict=True):
+        for chance, (here, seen) in zip(chances, _blocks(query), strict=True):
             dout = _by_key_head(grads[0][:, :, here], key)
             dvalue[:, :, seen] += chance.transpose(2, 3) @ dout
             dchance = dout @ value[:, :, seen].transpose(2, 3)
             dscores = torch.ops.aten._softmax_backward_data(dchance, chance, -1, chance.dtype)
             dquery[:, :, here] = (dscores @ key[:, :, seen]).view_as(dquery[:, :, here])
             dkey[:, :, seen] += dscores.transpose(2, 3) @ _by_key_head(query[:, :, here], key)
-        return dquery, dkey, dvalue, None
+        return dquery, dkey, dvalue
 
 
-def _blocks(edges: Sequence[int]) -> Iterator[tuple[slice, slice]]:
+def _blocks(query: Tensor) -> Iterator[tuple[slice, slice]]:
     """The positions of each block of queries, and those it may look at."""
-    for start, end in pairwise(edges):
-        for first in range(start, end, BLOCK):
-            last = min(first + BLOCK, end)
-            yield slice(first, last), slice(start, last)
+    length = query.shape[2]
+    for start in range(0, length, BLOCK):
+        end = min(start + BLOCK, length)
+        yield slice(start, end), slice(0, end)
 
 
 def _starts_in(positions: Tensor | None, length: int) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from style_clone.errors import UsageError
@@ -95,7 +95,7 @@ def larger(seen: Seen, memory_bytes: int, overrides: Mapping[str, str]) -> list[
 def _recipe(shape: Shape, seen: Seen, overrides: Mapping[str, str]) -> Recipe:
     """That of the size, or this run's where what the user set does not go together with the size's other settings."""
     try:
-        return recipe_for(shape.parameters).with_overrides(overrides)
+        return replace(recipe_for(shape.parameters).with_overrides(overrides), epochs=seen.recipe.epochs)
     except UsageError:
         return seen.recipe
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from style_clone import models
@@ -17,7 +17,7 @@ from style_clone.train import artifact
 from style_clone.train.canaries import Trial, plant, trials
 from style_clone.train.machine import world_size
 from style_clone.train.recipe import Recipe
-from style_clone.train.recipes import recipe_for
+from style_clone.train.recipes import passes_for, recipe_for
 from style_clone.train.tokens import Example, Tokenised, Tokeniser
 from style_clone.workspace import PersonaFolder
 
@@ -60,9 +60,10 @@ class Prepared:
 
 
 def prepare(folder: PersonaFolder, base: BaseModel, overrides: Mapping[str, str] | None = None) -> Prepared:
-    """Read and tokenise the persona's pairs with the recipe for `base`, changed by `overrides`; writes nothing.
+    """Read and tokenise the persona's pairs with the recipe for `base` and their size, changed by `overrides`.
 
-    Raises MissingStage without pairs, UsageError for wrong overrides, ModelError, TrainingError where nothing is held out.
+    Writes nothing. Raises MissingStage without pairs, UsageError for wrong overrides, ModelError, TrainingError where nothing
+    is held out.
     """
     recipe = recipe_for(models.num_parameters(base)).with_overrides(overrides or {})
     tokenizer = load_tokenizer(base)
@@ -72,6 +73,8 @@ def prepare(folder: PersonaFolder, base: BaseModel, overrides: Mapping[str, str]
     pairs["train"], canaries = plant(pairs["train"], recipe.canaries, recipe.seed)
     tokenise = Tokeniser(tokenizer, Persona.load(folder).prompt, recipe.max_tokens, lines)
     data = {split: tokenise(of_split) for split, of_split in pairs.items()}
+    if "epochs" not in (overrides or {}):
+        recipe = replace(recipe, epochs=passes_for(data["train"].num_tokens, recipe))
     secrets = trials(canaries, tokenise, recipe.seed)
     return Prepared(recipe, tokenizer, pairs, data, registers, _identity(folder, base, recipe), secrets)
 

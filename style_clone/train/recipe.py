@@ -30,7 +30,7 @@ class Recipe:
     """Settings of one training run. The defaults are those for the bundled model; `recipes.recipe_for` has the others."""
 
     epochs: int = 2
-    """Passes over the training pairs."""
+    """Passes over the training pairs; one where there are ONE_PASS_TOKENS of them or more (recipes.py)."""
     learning_rate: float = 1e-3
     """Peak rate, decayed linearly to nothing."""
     warmup_share: float = 0.05

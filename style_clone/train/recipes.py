@@ -1,4 +1,4 @@
-"""Recipes by the size of the base model: a table, and where each row comes from."""
+"""Recipes by the size of the base model and of the corpus: a table, and where each row comes from."""
 
 from __future__ import annotations
 
@@ -37,6 +37,16 @@ TABLE = (
         "not measured here: as above; 2e-4 is also QLoRA's (Dettmers and others, 2023) for 7B and 13B",
     ),
 )
+
+
+ONE_PASS_TOKENS = 100_000
+"""Tokens of training pairs from which one pass is enough. On the sample, 31,000 tokens, the first pass took held-out loss
+from 5.07 to 3.87 nats and the second to 3.84, for twice the time; the more text there is, the less a second reading adds."""
+
+
+def passes_for(tokens: int, recipe: Recipe) -> int:
+    """Passes over training pairs of so many tokens: the recipe's, or one where the corpus is large."""
+    return 1 if tokens >= ONE_PASS_TOKENS else recipe.epochs
 
 
 def row_for(parameters: int) -> Row:
