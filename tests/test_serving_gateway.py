@@ -352,12 +352,15 @@ def test_an_engine_started_anew_gets_its_adapters_again(
         assert response.status_code == 503
         assert int(response.headers["retry-after"]) > 0
         assert error_of(response)["code"] == "engine_unavailable"
-        assert (await client.get("/health")).status_code == 503
+        ready = await client.get("/ready")
+        assert (ready.status_code, ready.json()["service"]) == (503, "style-clone")
+        assert int(ready.headers["retry-after"]) > 0
+        assert (await client.get("/health")).json() == {"service": "style-clone", "status": "ok"}
         gateway.adapters.forget()
         assert (await client.post(CHAT, json=chat("ann"))).status_code == 503
         vllm.down = False
         assert (await client.post(CHAT, json=chat("ann"))).status_code == 200
-        assert (await client.get("/health")).json() == {"service": "style-clone", "status": "ok"}
+        assert (await client.get("/ready")).json() == {"service": "style-clone", "status": "ready"}
 
     run(workspace, vllm, talk)
     assert len(vllm.loaded) == 2
@@ -425,7 +428,9 @@ def test_bodies_are_limited_and_must_be_json(workspace: Workspace, vllm: FakeVll
     assert vllm.asked == []
 
 
-def test_keys_are_asked_for_everywhere_but_health(workspace: Workspace, vllm: FakeVllm, ann: PersonaFolder) -> None:
+def test_keys_are_asked_for_everywhere_but_health_and_ready(
+    workspace: Workspace, vllm: FakeVllm, ann: PersonaFolder
+) -> None:
     good = {"sc-good"}
 
     async def talk(client: httpx.AsyncClient, gateway: Gateway) -> None:
@@ -436,7 +441,8 @@ def test_keys_are_asked_for_everywhere_but_health(workspace: Workspace, vllm: Fa
                 assert response.headers["www-authenticate"] == "Bearer"
         for path in (CHAT, "/v1/completions"):
             assert (await client.post(path, json=chat("ann"))).status_code == 401
-        assert (await client.get("/health")).status_code == 200
+        for path in ("/health", "/ready"):
+            assert (await client.get(path)).status_code == 200
         key = {"authorization": "Bearer sc-good"}
         assert (await client.post(CHAT, json=chat("ann"), headers=key)).status_code == 200
         good.clear()

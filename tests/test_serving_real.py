@@ -296,7 +296,7 @@ def test_it_survives_the_death_of_its_engine_and_ends_cleanly(tmp_path: Path, ba
 
             wait_for(refused, 30)
             assert endpoint.find(serving.workspace) is not None
-            wait_for(lambda: httpx.get(f"{serving.endpoint.url}/health", trust_env=False).status_code == 200, 180)
+            wait_for(lambda: httpx.get(f"{serving.endpoint.url}/ready", trust_env=False).status_code == 200, 180)
             assert reply(client, "ann") == before
         processes = serving.processes()
         assert len(processes) >= 5

@@ -51,13 +51,14 @@ class Gateway:
         self.door = Door(accepts)
 
     async def health(self, request: Request) -> Response:
-        """Whether vLLM answers; open to all, so it says nothing else."""
-        try:
-            good = (await self.upstream.get("/health", timeout=_HEALTH_SECONDS)).status_code == 200
-        except httpx.TransportError:
-            good = False
+        """That the gateway itself lives, whatever vLLM does; open to all, as `ready` is, so they say nothing else."""
+        return JSONResponse({"service": SERVICE, "status": "ok"})
+
+    async def ready(self, request: Request) -> Response:
+        """Whether vLLM answers; 503 where it does not."""
+        good = await self._engine_answers()
         headers = {} if good else unavailable().headers
-        body = {"service": SERVICE, "status": "ok" if good else "engine unavailable"}
+        body = {"service": SERVICE, "status": "ready" if good else "engine unavailable"}
         return JSONResponse(body, status_code=200 if good else 503, headers=headers)
 
     async def show_metrics(self, request: Request) -> Response:
@@ -105,6 +106,12 @@ class Gateway:
         card = {"id": name, "object": "model", "created": 0, "owned_by": SERVICE}
         registers = self.catalogue.registers(name)
         return {**card, "registers": registers} if registers else card
+
+    async def _engine_answers(self) -> bool:
+        try:
+            return (await self.upstream.get("/health", timeout=_HEALTH_SECONDS)).status_code == 200
+        except httpx.TransportError:
+            return False
 
     async def _find(self, question: asking.Question) -> Served:
         return await asyncio.to_thread(self.catalogue.find, question.model)
@@ -174,6 +181,7 @@ def create_app(
     gateway = Gateway(catalogue, upstream, accepts, merged)
     routes = [
         Route("/health", gateway.health),
+        Route("/ready", gateway.ready),
         Route(openapi.PATH, openapi.show),
         Route("/metrics", gateway.open(gateway.show_metrics)),
         Route("/v1/models", gateway.open(gateway.list_models)),
