@@ -9,11 +9,11 @@ import argparse
 import asyncio
 import os
 from pathlib import Path
-
-import httpx
+from types import SimpleNamespace
 
 from style_clone.serving import limits, run
 from style_clone.serving.catalogue import Base, Catalogue
+from style_clone.serving.engine import client_of
 from style_clone.serving.gateway import create_app
 from style_clone.settings import Settings
 from style_clone.store import Store
@@ -25,13 +25,7 @@ async def answer(options: argparse.Namespace) -> None:
     """Until it is told to end."""
     settings = Settings.from_environment({"STYLE_CLONE_HOME": str(options.home)})
     headers = {"Authorization": f"Bearer {key}"} if (key := os.environ.get("VLLM_API_KEY")) else {}
-    async with httpx.AsyncClient(
-        base_url=options.upstream,
-        headers=headers,
-        trust_env=False,
-        timeout=run._UPSTREAM_TIMEOUT,
-        limits=httpx.Limits(max_connections=None),
-    ) as upstream:
+    async with client_of(SimpleNamespace(url=options.upstream, headers=headers)) as upstream:
         with Store(settings.database_url) as store, run.listen("127.0.0.1", None) as listener:
             catalogue = Catalogue(settings.workspace, Base(options.base, options.sha256, frozenset({"seed"})))
             app = create_app(catalogue, upstream, store.accepts)

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -21,6 +22,7 @@ from starlette.applications import Starlette
 from style_clone.serving import run
 from style_clone.serving.auth import Accepts
 from style_clone.serving.catalogue import Catalogue
+from style_clone.serving.engine import client_of
 from style_clone.serving.gateway import Gateway, create_app
 from style_clone.settings import Settings
 from style_clone.store import Store
@@ -114,9 +116,7 @@ def behind(
     ready: dict[str, Any] = {}
 
     async def answer() -> None:
-        limits = httpx.Limits(max_connections=None)
-        timeout = run._UPSTREAM_TIMEOUT
-        async with httpx.AsyncClient(base_url=upstream, trust_env=False, timeout=timeout, limits=limits) as client:
+        async with client_of(SimpleNamespace(url=upstream, headers={})) as client:
             catalogue = Catalogue(workspace, BASE, lambda folder: GUIDE, lambda folder: lambda query: [FACT])
             app: Starlette = create_app(catalogue, client, accepts)
             ready["gateway"] = app.state.gateway
@@ -128,10 +128,11 @@ def behind(
     thread = threading.Thread(target=asyncio.run, args=(answer(),))
     thread.start()
     try:
-        wait_for(lambda: "server" in ready and ready["server"].started, 20)
+        wait_for(lambda: not thread.is_alive() or ("server" in ready and ready["server"].started), 20)
         yield ready["url"], ready["gateway"]
     finally:
-        run._end(ready["server"])
+        if "server" in ready:
+            run._end(ready["server"])
         thread.join()
 
 

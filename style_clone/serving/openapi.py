@@ -115,7 +115,7 @@ def _closed(summary: str, responses: Schema, *statuses: int) -> Schema:
 
 def _ask(summary: str, asked: str, answered: str) -> Schema:
     answer = _told("The reply, whole or as server-sent events", answered)
-    answer["content"]["text/event-stream"] = {"schema": _TEXT}
+    answer["content"]["text/event-stream"] = {}
     body = {"required": True, "content": {"application/json": {"schema": _ref(asked)}}}
     return {**_closed(summary, {"200": answer}, 400, 404, 413, 415), "requestBody": body}
 
