@@ -43,9 +43,9 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 @pytest.fixture
 def heard(place: Place) -> str:
     """What "ann" replies to a request without any client."""
-    answer = httpx.post(
-        f"{place.url}/v1/chat/completions", json={"model": "ann", **OPTIONS}, headers=place.headers, trust_env=False
-    )
+    body = {"model": "ann", **OPTIONS}
+    with httpx.Client(headers=place.headers, trust_env=False, timeout=120) as client:
+        answer = client.post(f"{place.url}/v1/chat/completions", json=body)
     text = answer.raise_for_status().json()["choices"][0]["message"]["content"]
     assert isinstance(text, str)
     assert text
