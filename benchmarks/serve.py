@@ -3,11 +3,11 @@
 Everybody answers the same held-out prompts of the sample corpus with replies of the same length, at each number of users in
 turns, and a ratio compares two turns of the same round; figures and ratios are medians:
 
-    vllm         vLLM alone, started as we start it but without adapters: the ceiling
+    vllm         vLLM alone, started as we start it for a merged clone, without adapters: the ceiling
     gateway      our gateway in front of that same vLLM, the plain base model
-    adapter      `style-clone serve`, the clone as an adapter beside its base
+    adapter      `style-clone serve --serve-as adapters`, the clone as an adapter beside its base
     prompted     the same, the prompted baseline
-    merged       `style-clone serve --serve-as merged`, the clone's weights merged; left out where serve has no such option
+    merged       `style-clone serve --serve-as merged`, the clone's weights merged
     NAME         what --rival NAME=URL names: another server of the same wire format, such as llama.cpp's on the same weights
 
 A ratio is of tokens a second, `added_first_ms` milliseconds to the first token. While one answers, the others are suspended.
@@ -99,10 +99,7 @@ def real(options: argparse.Namespace) -> Result:
         home = home_of_a_clone(Path(scratch) / "home", base)
         note("starting the servers")
         places = [*started.enter_context(real_places(home, base)), *rivals(options.rival)]
-        if merged := started.enter_context(merged_place(home, base)):
-            places.append(merged)
-        else:
-            note("merged: left out, `style-clone serve` has no --serve-as")
+        places.append(started.enter_context(merged_place(home, base)))
         if not options.rival:
             note("llamacpp: left out; start its server on the same weights and give --rival llamacpp=URL")
         return result(compete(places, home, options))

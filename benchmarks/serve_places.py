@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import subprocess
 import sys
 import time
@@ -18,11 +17,10 @@ import psutil
 import train_corpora
 
 from style_clone import baseline
-from style_clone.cli import serve
 from style_clone.models import BaseModel
 from style_clone.persona import Persona
-from style_clone.serving import tuning
-from style_clone.serving.engine import free_port
+from style_clone.progress import EVENTS_VARIABLE, read_events
+from style_clone.serving.engine import Engine, running
 from style_clone.settings import Settings
 from style_clone.store import Store
 from style_clone.train.lora import attach_lora
@@ -34,7 +32,6 @@ SLUG = "bench"
 FAKE_BASE, FAKE_SHA256 = "fake-base", "0" * 64
 NO_WEIGHTS = (2).to_bytes(8, "little") + b"{}"
 START_SECONDS = 600.0
-LORA_FLAGS = {"--max-lora-rank", "--max-loras", "--max-cpu-loras"}
 
 
 @dataclass(frozen=True)
@@ -96,23 +93,20 @@ def real_places(home: Path, base: BaseModel) -> Iterator[list[Place]]:
     with ExitStack() as started:
         pid, upstream, secret = started.enter_context(_plain_vllm(home, base))
         gate, url = started.enter_context(_gateway(home, upstream, base.name, base.sha256, secret=secret))
-        serve, root = started.enter_context(_serve(home))
+        adapters, root = started.enter_context(_serve(home, "adapters"))
         yield [
             Place("vllm", upstream, secret, base.name, (pid,)),
             Place("gateway", url, key, base.name, (gate, pid)),
-            Place("adapter", root, key, SLUG, (serve,)),
-            Place("prompted", root, key, f"{SLUG}@prompted", (serve,)),
+            Place("adapter", root, key, SLUG, (adapters,)),
+            Place("prompted", root, key, f"{SLUG}@prompted", (adapters,)),
         ]
 
 
 @contextmanager
-def merged_place(home: Path, base: BaseModel) -> Iterator[Place | None]:
-    """`style-clone serve --serve-as merged` on a home of its own; None where there is no such option."""
-    if "--serve-as" not in [spelling for each in serve.command.params for spelling in each.opts]:
-        yield None
-        return
+def merged_place(home: Path, base: BaseModel) -> Iterator[Place]:
+    """`style-clone serve --serve-as merged` on a home of its own, once the clone is served so."""
     own = home_of_a_clone(home.with_name("merged"), base)
-    with _serve(own, "--serve-as", "merged") as (pid, url):
+    with _serve(own, "merged") as (pid, url):
         yield Place("merged", url, make_key(own), SLUG, (pid,))
 
 
@@ -184,28 +178,24 @@ def _script(name: str, *options: str, secret: str = "") -> Iterator[tuple[int, s
 
 @contextmanager
 def _plain_vllm(home: Path, base: BaseModel) -> Iterator[tuple[int, str, str]]:
-    """vLLM with our settings and no adapters."""
-    plan = tuning.plan(base.path, base.name, free_port(), [])
-    key = secrets.token_urlsafe(32)
-    arguments = iter(tuning.arguments(plan))
-    kept = [each for each in arguments if each != "--enable-lora" and not (each in LORA_FLAGS and next(arguments))]
-    with (
-        (home / "vllm.log").open("wb") as log,
-        _ended(kept, log.fileno(), tuning.environment(plan, key, os.environ)) as process,
-    ):
-        url = f"http://127.0.0.1:{plan.port}"
-        _await(lambda: answers(f"{url}/health"), process)
-        yield process.pid, url, key
+    """vLLM as a merged persona gets it: with our settings, compiled where that can be done, without adapters."""
+    engine = Engine(base.path, base.name, Workspace(home), merged=True)
+    with running(engine):
+        assert engine._keeper is not None
+        yield engine._keeper.pid, engine.url, engine.key
 
 
 @contextmanager
-def _serve(home: Path, *options: str) -> Iterator[tuple[int, str]]:
+def _serve(home: Path, serve_as: str) -> Iterator[tuple[int, str]]:
     """`style-clone serve` on that home."""
-    command = [sys.executable, "-m", "style_clone", "serve", *options]
-    environment = {**os.environ, "STYLE_CLONE_HOME": str(home)}
-    notice = home / "endpoint.json"
+    command = [sys.executable, "-m", "style_clone", "serve", "--serve-as", serve_as]
+    notice, events = home / "endpoint.json", home / "events.jsonl"
+    environment = {**os.environ, "STYLE_CLONE_HOME": str(home), EVENTS_VARIABLE: str(events)}
+    wanted = f"{SLUG} is served merged"
     with (home / "serve.log").open("wb") as log, _ended(command, log.fileno(), environment) as process:
         _await(notice.exists, process)
+        if serve_as == "merged":
+            _await(lambda: any(event.text == wanted for event in read_events(events)), process)
         yield process.pid, json.loads(notice.read_text())["url"]
 
 

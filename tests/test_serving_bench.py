@@ -140,6 +140,7 @@ def test_a_row_sums_up_its_answers() -> None:
     assert (row.tokens_per_second, row.tokens_per_second_user) == (25, 10)
     none = summed_up(1, [Answer(error="x")], 1)
     assert math.isnan(none.first_ms_median)
+    assert none.to_json()["first_ms_median"] is None
     assert none.tokens_per_second == 0
 
 

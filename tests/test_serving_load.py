@@ -48,6 +48,6 @@ def test_the_real_contestants_answer(base_model: BaseModel, tmp_path: Path) -> N
     options = ("--users", "2", "--turns", "1", "--tokens", "8", "--requests", "4", "--home", str(home))
     found = run(*options)
     names = {name.partition("_")[0] for name in found["figures"]}
-    assert {"vllm", "gateway", "adapter", "prompted"} <= names
+    assert {"vllm", "gateway", "adapter", "prompted", "merged"} <= names
     assert all(value == 0 for name, value in found["figures"].items() if "_errors@" in name)
-    assert {"gateway/vllm@2", "adapter/vllm@2"} <= set(found["ratios"])
+    assert {"gateway/vllm@2", "adapter/vllm@2", "merged/vllm@2"} <= set(found["ratios"])

@@ -73,8 +73,11 @@ class Row:
     errors: dict[str, int]
 
     def to_json(self) -> dict[str, Any]:
-        """The fields; `errors` counts them by what they said."""
-        return asdict(self)
+        """The fields, None for what nobody saw; `errors` counts them by what they said."""
+        return {
+            name: None if isinstance(value, float) and math.isnan(value) else value
+            for name, value in asdict(self).items()
+        }
 
 
 @dataclass
