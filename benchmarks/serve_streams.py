@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import statistics
+import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 
 import psutil
@@ -37,6 +39,8 @@ async def streams(places: Sequence[Place], count: int, seconds: float, gap_ms: f
         await asyncio.gather(*(one() for _ in range(count)))
         took = time.monotonic() - began
         watching.cancel()
+    if broken := Counter(answer.error for answer in answers if answer.error):
+        print(f"broken off: {dict(broken)}", file=sys.stderr)
     settled = memory[len(memory) // 3 :]
     cpu = process.cpu_times().user + process.cpu_times().system - used
     return {
@@ -45,7 +49,9 @@ async def streams(places: Sequence[Place], count: int, seconds: float, gap_ms: f
         "streams_replies": len(answers),
         "streams_broken": sum(bool(answer.error) for answer in answers),
         "streams_tokens_per_second": round(sum(answer.tokens for answer in answers) / took, 1),
-        "streams_first_ms": round(1000 * statistics.median(answer.first_seconds for answer in answers), 1),
+        "streams_first_ms": round(
+            1000 * statistics.median(answer.first_seconds for answer in answers if not answer.error), 1
+        ),
         "streams_gateway_cpu_share": round(cpu / took, 3),
         "streams_memory_mb_start": round(memory[0], 1),
         "streams_memory_mb_settled": round(settled[0], 1),

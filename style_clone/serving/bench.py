@@ -30,7 +30,7 @@ from style_clone.workspace import SLUG, Workspace
 MOST_PROMPTS = 64
 LEAST_REQUESTS = 8
 REQUESTS_A_USER = 3
-_TIMEOUT = httpx.Timeout(600, connect=10)
+_TIMEOUT = httpx.Timeout(600, connect=60)
 _DATA = b"data: "
 _PLAIN = (
     "what did you get up to this weekend?",
