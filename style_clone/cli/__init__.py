@@ -25,6 +25,7 @@ COMMANDS = {
     "export": "Write a clone for other programs: adapter, merged model or GGUF.",
     "serve": "Start vLLM and the endpoint.",
     "engine": "Start vLLM alone, for an endpoint that runs elsewhere.",
+    "bench": "Measure how fast the endpoint answers.",
     "ui": "Open the page: upload, train, chat.",
     "chat": "Chat with a persona in the terminal.",
     "keys": "Create, list and revoke API keys.",

@@ -14,7 +14,7 @@ from style_clone.serving.refusal import Refusal, wrong
 TOOLS = ("tools", "functions", "function_call")
 MOST_TURNS = 10_000
 """A long chat is no error: it is shortened for the model. This only keeps a body of empty turns from costing seconds."""
-_ROLES: dict[object, Literal["system", "user", "assistant"]] = {
+ROLES: dict[object, Literal["system", "user", "assistant"]] = {
     "system": "system",
     "developer": "system",
     "user": "user",
@@ -120,11 +120,11 @@ def _turn(message: Any, place: str) -> Turn:
     if not isinstance(message, dict):
         raise wrong(place, "an object with role and content is expected")
     role = message.get("role")
-    if not isinstance(role, str) or role not in _ROLES:
+    if not isinstance(role, str) or role not in ROLES:
         raise wrong(f"{place}.role", "system, developer, user or assistant is expected")
     if message.get("tool_calls") or message.get("function_call"):
         raise wrong(f"{place}.tool_calls", "tools are not supported: a persona only writes", "unsupported_parameter")
-    return {"role": _ROLES[role], "content": _content(message.get("content"), f"{place}.content")}
+    return {"role": ROLES[role], "content": _content(message.get("content"), f"{place}.content")}
 
 
 def _name(messages: list[dict[str, Any]]) -> str | None:

@@ -21,7 +21,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from style_clone.errors import MissingStage, StyleCloneError
-from style_clone.serving import asking, auth, label, limits, metrics, relay
+from style_clone.serving import asking, auth, label, limits, metrics, openapi, relay
 from style_clone.serving.adapters import Adapters
 from style_clone.serving.catalogue import Catalogue, Served, defaults
 from style_clone.serving.fitting import Fitted, Fitting
@@ -242,6 +242,7 @@ def create_app(
     routes = [
         Route("/health", gateway.health),
         Route("/ready", gateway.ready),
+        Route(openapi.PATH, openapi.show),
         Route("/metrics", gateway.open(gateway.show_metrics)),
         Route("/v1/models", gateway.open(gateway.list_models)),
         Route("/v1/models/{model:path}", gateway.open(gateway.show_model)),
