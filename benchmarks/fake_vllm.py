@@ -50,6 +50,8 @@ class FakeVllm:
             await _send(send, 400, _error(told, "BadRequestError", 400))
         elif "--" in body["model"] and body["model"] not in self.adapters:
             await _send(send, 404, _error(f"The model `{body['model']}` does not exist.", "NotFoundError", 404))
+        elif (body.get("n") or 1) > 1 and body.get("temperature") == 0:
+            await _send(send, 400, _error("n must be 1 when using greedy sampling.", "BadRequestError", 400))
         elif body.get("stream"):
             await self.stream(body, path, receive, send)
         else:

@@ -71,7 +71,7 @@ def test_openai_for_python(place: Place, heard: str) -> None:
         assert {chunk.model for chunk in chunks} == {"ann"}
         assert chunks[-1].usage is not None
         assert chunks[-1].usage.completion_tokens == TOKENS
-        two = client.chat.completions.create(model="ann", n=2, **OPTIONS)
+        two = client.chat.completions.create(model="ann", n=2, **{**OPTIONS, "temperature": 1})
         assert [choice.index for choice in two.choices] == [0, 1]
         raw = client.completions.create(model=place.base, prompt="once", max_tokens=TOKENS)
         assert raw.choices[0].text
