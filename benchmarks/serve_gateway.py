@@ -28,7 +28,7 @@ async def answer(options: argparse.Namespace) -> None:
     async with client_of(SimpleNamespace(url=options.upstream, headers=headers)) as upstream:
         with Store(settings.database_url) as store, run.listen("127.0.0.1", None) as listener:
             catalogue = Catalogue(settings.workspace, Base(options.base, options.sha256, frozenset({"seed"})))
-            app = create_app(catalogue, upstream, store.accepts)
+            app = create_app(catalogue, upstream, store)
             app.state.gateway.seats = limits.Seats(SEATS)
             print(run.address(listener), flush=True)
             await run._server(app).serve(sockets=[listener])

@@ -20,7 +20,7 @@ import httpx
 from starlette.applications import Starlette
 
 from style_clone.serving import run
-from style_clone.serving.auth import Accepts
+from style_clone.serving.auth import Keys
 from style_clone.serving.catalogue import Catalogue
 from style_clone.serving.engine import client_of
 from style_clone.serving.gateway import Gateway, create_app
@@ -99,7 +99,7 @@ def served(workspace: Workspace, *options: str, host: str = "127.0.0.1") -> Iter
     make_clone(workspace)
     with fake_vllm(*options) as vllm, Store(settings.database_url) as store:
         _, secret = store.create_key("test")
-        with behind(workspace, vllm.url, store.accepts, host) as (url, gateway):
+        with behind(workspace, vllm.url, store, host) as (url, gateway):
             yield Place(url, secret, BASE.name, vllm, gateway)
 
 
@@ -110,7 +110,7 @@ def make_clone(workspace: Workspace, slug: str = "ann") -> PersonaFolder:
 
 @contextmanager
 def behind(
-    workspace: Workspace, upstream: str, accepts: Accepts | None, host: str = "127.0.0.1"
+    workspace: Workspace, upstream: str, keys: Keys | None, host: str = "127.0.0.1"
 ) -> Iterator[tuple[str, Gateway]]:
     """The gateway's URL and the gateway, which answers in a thread of its own."""
     ready: dict[str, Any] = {}
@@ -118,7 +118,7 @@ def behind(
     async def answer() -> None:
         async with client_of(SimpleNamespace(url=upstream, headers={})) as client:
             catalogue = Catalogue(workspace, BASE, lambda folder: GUIDE, lambda folder: lambda query: [FACT])
-            app: Starlette = create_app(catalogue, client, accepts)
+            app: Starlette = create_app(catalogue, client, keys)
             ready["gateway"] = app.state.gateway
             ready["server"] = server = run._server(app)
             with run.listen(host, None) as listener:

@@ -21,7 +21,7 @@ from tests.serving_fakes import BASE, FakeVllm, make_gateway, make_persona, user
 
 CHAT = "/v1/chat/completions"
 TEXT = "/v1/completions"
-OPEN = {"/health", "/ready"}
+OPEN = {"/health", "/ready", "/openapi.json"}
 """Routes that ask for no key and tell nothing of any persona."""
 CONTACTS = {"ann": {"Zoë Quayle": "Zoë"}, "bob": {"Gwendolyn Price": "Gwen"}}
 BOBS = ("bob", "Gwendolyn", "Gwen", "Price")

@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 from starlette.routing import Route
 
-from style_clone.serving import asking, openapi
+from style_clone.serving import openapi, options
 from style_clone.workspace import Workspace
 from tests.serving_fakes import FakeVllm, make_gateway
 from tests.serving_http import Place, served
@@ -49,9 +49,9 @@ def test_every_route_is_described(workspace: Workspace) -> None:
 def test_every_field_that_is_taken_is_described_and_no_other() -> None:
     document = openapi.describe()["components"]["schemas"]
     own = {"ChatRequest": {"messages"}, "TextRequest": {"prompt"}}
-    for name, fields in {"ChatRequest": asking.CHAT_FIELDS, "TextRequest": asking.TEXT_FIELDS}.items():
+    for name, fields in {"ChatRequest": options.CHAT_FIELDS, "TextRequest": options.TEXT_FIELDS}.items():
         described = set(document[name]["properties"])
-        assert described == fields | asking.WITHOUT_EFFECT | own[name] | {"model", "stream"}
+        assert described == fields | options.WITHOUT_EFFECT | own[name] | {"model", "stream"}
     jsonschema.Draft202012Validator.check_schema(schema("ChatRequest"))
 
 
@@ -62,7 +62,7 @@ def test_what_is_taken_is_valid_and_what_is_refused_is_not() -> None:
     for wrong in (
         {"model": "ann"},
         {**said, "messages": []},
-        {**said, "n": asking.MOST_REPLIES + 1},
+        {**said, "n": options.MOST_REPLIES + 1},
         {**said, "tools": [{"type": "function"}]},
         {**said, "chat_template": "x"},
         {**said, "messages": [{"role": "tool", "content": "hi"}]},

@@ -105,7 +105,7 @@ def test_the_endpoint_speaks_through_an_engine_elsewhere_and_outlives_its_absenc
         assert "retry-after" in answer.headers
         engine.ready = True
         assert ask(client).status_code == 200
-        assert engine.loads == 1
+        assert engine.loads == 2, "it may have been started anew meanwhile"
     assert process.returncode == 0
 
 
@@ -130,7 +130,7 @@ def test_a_retrained_adapter_is_loaded_into_an_engine_elsewhere(ann: PersonaFold
 def test_an_engine_that_takes_no_adapters_serves_the_rest_and_says_so(ann: PersonaFolder) -> None:
     with fake_engine(takes_adapters=False) as engine, serving(engine.url) as (client, _):
         answer = ask(client)
-        assert answer.status_code == 500
+        assert answer.status_code == 503
         assert answer.json()["error"]["code"] == "adapter_not_loaded"
         assert "VLLM_ALLOW_RUNTIME_LORA_UPDATING" in answer.json()["error"]["message"]
         assert ask(client, BASE.name).status_code == 200
