@@ -211,7 +211,7 @@ def test_long_chats_are_shortened_to_what_vllm_takes(serving: Live, client: open
             assert 8192 * 3 // 4 < usage.prompt_tokens <= 8192 - 24
     ordinary = client.chat.completions.with_raw_response.create(model="ann", messages=long[:9], **GREEDY)
     assert "x-style-clone-left-out" not in ordinary.headers
-    many = client.chat.completions.create(model="ann", messages=long[:1], max_tokens=100_000, stop=["a", "e"])
+    many = client.chat.completions.create(model="ann", messages=long[:1], max_tokens=100_000, stop=["a", "e", " ", "."])
     assert many.choices[0].finish_reason in ("stop", "length")
 
 
