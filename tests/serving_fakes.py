@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,17 @@ import httpx
 
 from style_clone.persona import Persona, Sampling
 from style_clone.prompt import Prompt
+from style_clone.serving.auth import Keys
 from style_clone.serving.catalogue import Base, Catalogue
 from style_clone.serving.gateway import Gateway, create_app
+from style_clone.store import ApiKey
 from style_clone.workspace import PersonaFolder, Workspace, write_json
 
 BASE = Base("tiny-base", "ab" * 32)
 GUIDE = Prompt("You are Ann. Write short.", (("hello?", "hi x"),))
 FACT = "I live in Leeds"
 SAMPLING = Sampling(temperature=0.5, top_p=0.9, repetition_penalty=1.1, max_tokens=33)
+USAGE = {"prompt_tokens": 30, "completion_tokens": 12, "total_tokens": 42}
 
 
 def make_persona(
@@ -81,20 +85,24 @@ class FakeVllm:
         if self.answer is not None:
             return self.answer(body)
         if body["stream"]:
-            return httpx.Response(200, content=self.events(body["model"]))
+            told = body.get("stream_options", {}).get("include_usage", False)
+            return httpx.Response(200, content=self.events(body["model"], told))
         message = {"role": "assistant", "content": "".join(self.words)}
         row = {
             "id": "x",
             "model": body["model"],
             "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+            "usage": USAGE,
         }
         return httpx.Response(200, json=row)
 
-    async def events(self, model: str) -> AsyncIterator[bytes]:
+    async def events(self, model: str, told: bool = False) -> AsyncIterator[bytes]:
         """Server-sent events, cut at places that are no boundaries."""
         rows = [
             {"id": "x", "model": model, "choices": [{"index": 0, "delta": {"content": word}}]} for word in self.words
         ]
+        if told and not self.breaks_off:
+            rows.append({"id": "x", "model": model, "choices": [], "usage": USAGE})
         data = b"".join(b"data: " + json.dumps(row, ensure_ascii=False).encode() + b"\n\n" for row in rows)
         try:
             for start in range(0, len(data), 7):
@@ -106,16 +114,30 @@ class FakeVllm:
             self.closed += 1
 
 
+@dataclass(frozen=True)
+class SimpleKeys:
+    """Keys without a database, for everything and without limits: those `good` says yes to."""
+
+    good: Callable[[str], bool]
+
+    def accepts(self, secret: str) -> ApiKey | None:
+        return ApiKey(1, "test", "sc-", datetime.now(UTC), None, None) if self.good(secret) else None
+
+    def count_tokens(self, spent: Mapping[tuple[int, date], int]) -> None:
+        raise AssertionError
+
+
 def make_gateway(
     workspace: Workspace,
     vllm: FakeVllm,
     accepts: Callable[[str], bool] | None = None,
     ignored: frozenset[str] = frozenset(),
+    keys: Keys | None = None,
 ) -> tuple[Gateway, Any]:
-    """The gateway before that vLLM, and a client of it."""
+    """The gateway before that vLLM, and a client of it. It asks for a key where it is given `keys`, or `accepts`."""
     base = replace(BASE, ignored=ignored)
     catalogue = Catalogue(workspace, base, lambda folder: GUIDE, lambda folder: lambda query: [FACT, query])
-    app = create_app(catalogue, vllm.client(), accepts)
+    app = create_app(catalogue, vllm.client(), keys or (SimpleKeys(accepts) if accepts else None))
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=True)
     return app.state.gateway, httpx.AsyncClient(transport=transport, base_url="http://localhost")
 

@@ -16,7 +16,10 @@ from style_clone.conversation import Turn
 from style_clone.errors import MissingStage
 from style_clone.persona import Persona
 from style_clone.prompt import Prompt, clone_system
+from style_clone.serving.auth import Keys
 from style_clone.serving.gateway import Gateway
+from style_clone.serving.limits import SEATS, Seats
+from style_clone.store import Store
 from style_clone.workspace import PersonaFolder, Workspace, write_json
 from tests.serving_fakes import BASE, FACT, GUIDE, SAMPLING, FakeVllm, make_gateway, make_persona, spoken, train, user
 
@@ -41,9 +44,10 @@ def run(
     talk: Talk,
     accepts: Callable[[str], bool] | None = None,
     ignored: frozenset[str] = frozenset(),
+    keys: Keys | None = None,
 ) -> None:
     async def go() -> None:
-        gateway, client = make_gateway(workspace, vllm, accepts, ignored)
+        gateway, client = make_gateway(workspace, vllm, accepts, ignored, keys)
         async with client, gateway.upstream:
             await talk(client, gateway)
 
@@ -520,16 +524,82 @@ def test_changed_files_are_noticed_and_unchanged_ones_not_read_again(
 
 def test_more_than_the_seats_are_asked_to_come_again(workspace: Workspace, vllm: FakeVllm, ann: PersonaFolder) -> None:
     async def talk(client: httpx.AsyncClient, gateway: Gateway) -> None:
-        gateway.seats._free = 0
+        gateway.seats = Seats(count=0, queue=0)
         response = await client.post(CHAT, json=chat("ann"))
         assert response.status_code == 429
         assert "retry-after" in response.headers
-        gateway.seats._free = 1
+        gateway.seats = Seats(count=1)
         for stream in (True, False, True):
             assert (await client.post(CHAT, json=chat("ann", stream=stream))).status_code == 200
-        assert gateway.seats._free == 1
+        assert gateway.seats.free == 1
 
     run(workspace, vllm, talk)
+
+
+def test_a_single_request_passes_a_flood_with_another_key(
+    workspace: Workspace, vllm: FakeVllm, ann: PersonaFolder
+) -> None:
+    """Two seats and a queue of four; the flood has taken all of both when the other key asks."""
+    going_on = asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        await going_on.wait()
+        yield b"data: [DONE]\n\n"
+
+    async def talk(client: httpx.AsyncClient, gateway: Gateway) -> None:
+        def ask(secret: str, text: str) -> asyncio.Task[httpx.Response]:
+            headers = {"authorization": f"Bearer {secret}"}
+            return asyncio.create_task(client.post(CHAT, json=chat("ann", text, stream=True), headers=headers))
+
+        async def until(condition: Callable[[], bool]) -> None:
+            while not condition():
+                await asyncio.sleep(0.01)
+
+        gateway.seats = Seats(count=2, queue=4)
+        vllm.answer = lambda body: httpx.Response(200, content=slow())
+        flood = [ask(flooding, "flood") for _ in range(6)]
+        await until(lambda: len(vllm.asked) == 2 and gateway.seats.waiting == 4)
+        single = ask(modest, "single")
+        await until(lambda: any(task.done() for task in flood))
+        assert gateway.seats.waiting == 4
+        going_on.set()
+        assert (await single).status_code == 200
+        assert sorted([(await task).status_code for task in flood]) == [200] * 5 + [429]
+        assert [sent["messages"][-1]["content"] for sent in vllm.asked].index("single") == 2
+        assert (gateway.seats.free, gateway.seats.waiting) == (2, 0)
+
+    with Store(workspace.database_url) as store:
+        (_, flooding), (_, modest) = store.create_key("a"), store.create_key("b")
+        run(workspace, vllm, talk, keys=store)
+
+
+def test_a_client_that_goes_away_while_it_waits_for_a_seat_leaves_the_queue(
+    workspace: Workspace, vllm: FakeVllm, ann: PersonaFolder
+) -> None:
+    async def talk(client: httpx.AsyncClient, gateway: Gateway) -> None:
+        gateway.seats = Seats(count=0)
+        messages = [{"type": "http.request", "body": json.dumps(chat("ann")).encode(), "more_body": False}]
+        sent: list[int] = []
+
+        async def receive() -> dict[str, Any]:
+            if messages:
+                return messages.pop(0)
+            while not gateway.seats.waiting:
+                await asyncio.sleep(0.01)
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            sent.append(message.get("status", 0))
+
+        headers = [(b"content-type", b"application/json"), (b"host", b"localhost")]
+        scope = {"type": "http", "method": "POST", "path": CHAT, "raw_path": b"", "query_string": b""}
+        app = client._transport.app  # type: ignore[attr-defined]
+        await asyncio.wait_for(app({**scope, "headers": headers, "scheme": "http", "root_path": ""}, receive, send), 5)
+        assert sent[0] == 499
+        assert gateway.seats.waiting == 0
+
+    run(workspace, vllm, talk)
+    assert vllm.asked == []
 
 
 def test_a_client_that_goes_away_has_its_question_cancelled(
@@ -569,7 +639,7 @@ def test_a_client_that_goes_away_has_its_question_cancelled(
         app = client._transport.app  # type: ignore[attr-defined]
         await asyncio.wait_for(app({**scope, "scheme": "http", "root_path": ""}, receive, send), 5)
         assert cancelled.is_set()
-        assert gateway.seats._free > 0
+        assert gateway.seats.free == SEATS
 
     run(workspace, vllm, talk)
 

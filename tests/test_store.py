@@ -7,17 +7,34 @@ import json
 import sqlite3
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from contextlib import closing, suppress
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
+from style_clone import store as store_module
 from style_clone.cli.keys import command
 from style_clone.errors import StorageError, UsageError
-from style_clone.store import KEY_MARK, Store
+from style_clone.store import KEY_MARK, KeyLimits, Store
 from style_clone.workspace import Workspace
+
+OLD_SCHEMA = """
+CREATE TABLE api_keys (
+    id INTEGER NOT NULL, name VARCHAR(100) NOT NULL, hash VARCHAR(64) NOT NULL, prefix VARCHAR(9) NOT NULL,
+    created DATETIME NOT NULL, expires DATETIME, revoked DATETIME, PRIMARY KEY (id), UNIQUE (hash)
+);
+CREATE INDEX ix_api_keys_prefix ON api_keys (prefix);
+"""
+"""What version 0.1 made."""
+OLD_SECRET = KEY_MARK + "o" * 43
+LIMITS = KeyLimits(10, 1000, 2, 5000)
+DAY = date(2026, 3, 1)
 
 
 @pytest.fixture
@@ -89,7 +106,7 @@ def test_keys_outlive_the_store_and_moments_are_utc(url: str) -> None:
 def test_stores_opened_and_used_at_once(url: str) -> None:
     def work(number: int) -> bool:
         with Store(url) as store:
-            return store.accepts(store.create_key(str(number))[1])
+            return store.accepts(store.create_key(str(number))[1]) is not None
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(work, range(16)))
@@ -107,6 +124,125 @@ def test_unusable_urls_are_told(home: Path) -> None:
     damaged.write_bytes(b"not a database, but long enough to look like one " * 20)
     with pytest.raises(StorageError, match=r"damaged\.sqlite3"):
         Store(f"sqlite:///{damaged}")
+
+
+@pytest.fixture
+def old(home: Path) -> Iterator[Path]:
+    """A database as version 0.1 left it, with one key in it."""
+    home.mkdir()
+    path = home / "store.sqlite3"
+    digest = hashlib.sha256(OLD_SECRET.encode()).hexdigest()
+    with closing(sqlite3.connect(path)) as raw, raw:
+        raw.executescript(OLD_SCHEMA)
+        row = (7, "old", digest, OLD_SECRET[:9], "2026-01-01 00:00:00.000000", None, None)
+        raw.execute("INSERT INTO api_keys VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+    yield path
+
+
+def test_a_database_of_an_earlier_version_goes_on_working(url: str, old: Path) -> None:
+    with Store(url) as store:
+        key = store.accepts(OLD_SECRET)
+        assert key is not None
+        assert (key.id, key.personas, key.limits, key.tokens_today) == (7, None, KeyLimits(), 0)
+        new, secret = store.create_key("new", personas=["b", "a"], limits=LIMITS)
+        store.count_tokens({(new.id, datetime.now(UTC).date()): 5})
+    with Store(url) as store:
+        found = store.accepts(secret)
+        assert found is not None
+        assert (found.personas, found.limits, found.tokens_today) == (("a", "b"), LIMITS, 5)
+        store.revoke_key(7)
+        assert store.accepts(OLD_SECRET) is None
+
+
+OPENING = """
+import sys, time
+from style_clone.store import Store
+time.sleep(max(0, float(sys.argv[2]) - time.time()))
+with Store(sys.argv[1]) as store:
+    assert store.accepts(sys.argv[3]), "the old key is not taken"
+"""
+
+
+def test_processes_that_open_an_old_database_at_once_all_can(url: str, old: Path) -> None:
+    begin = str(datetime.now(UTC).timestamp() + 3)
+    command = [sys.executable, "-c", OPENING, url, begin, OLD_SECRET]
+    running = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    for process in running:
+        _, told = process.communicate(timeout=60)
+        assert process.returncode == 0, told
+
+
+def test_two_that_find_the_same_columns_missing_do_not_both_add_them(
+    url: str, old: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They look at the same moment, as far as whoever prepares the database lets them."""
+    look, together = store_module._missing, threading.Barrier(2)
+
+    def looking(connection: Any) -> Any:
+        found = look(connection)
+        with suppress(threading.BrokenBarrierError):
+            together.wait(1)
+        return found
+
+    monkeypatch.setattr(store_module, "_missing", looking)
+    with ThreadPoolExecutor(2) as pool:
+        for store in pool.map(lambda _: Store(url), range(2)):
+            assert store.accepts(OLD_SECRET)
+            store.close()
+
+
+def test_opening_a_store_that_is_up_to_date_waits_for_no_writer(url: str, home: Path) -> None:
+    Store(url).close()
+    with closing(sqlite3.connect(home / "store.sqlite3", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with Store(f"{url}?timeout=0.1") as store:
+            assert store.keys() == []
+
+
+def test_tokens_add_up_by_key_and_day(url: str) -> None:
+    today = datetime.now(UTC).date()
+    with Store(url) as store, Store(url) as other:
+        key, secret = store.create_key("a", limits=LIMITS)
+        unused, _ = store.create_key("b")
+        for each in (store, other, store):
+            each.count_tokens({(key.id, today): 3, (key.id, DAY): 100})
+        found = store.accepts(secret)
+        assert found is not None
+        assert (found.tokens_today, found.day) == (9, today)
+        kept = other.keys()
+        assert {each.id: each.tokens_today for each in kept} == {key.id: 9, unused.id: 0}
+
+
+def test_tokens_counted_at_once_are_all_counted(url: str) -> None:
+    with Store(url) as store:
+        key, _ = store.create_key("a")
+        today = datetime.now(UTC).date()
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda _: store.count_tokens({(key.id, today): 2}), range(40)))
+        assert store.keys()[0].tokens_today == 80
+
+
+def test_a_locked_store_says_so_and_counts_nothing_by_halves(url: str, home: Path) -> None:
+    with Store(f"{url}?timeout=0.1") as store:
+        key, _ = store.create_key("a")
+        today = datetime.now(UTC).date()
+        with closing(sqlite3.connect(home / "store.sqlite3", isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            with pytest.raises(StorageError, match="locked"):
+                store.count_tokens({(key.id, today): 2})
+            other.execute("COMMIT")
+        store.count_tokens({(key.id, today): 2})
+        assert store.keys()[0].tokens_today == 2
+
+
+def test_a_persona_that_is_forgotten_leaves_every_scope(url: str) -> None:
+    with Store(url) as store:
+        _, alone = store.create_key("a", personas=["me"])
+        _, both = store.create_key("b", personas=["me", "ann"])
+        _, every = store.create_key("c")
+        store.forget_persona("me")
+        assert store.accepts(alone) is None
+        assert [key.personas for key in map(store.accepts, (both, every)) if key] == [("ann",), None]
 
 
 def test_the_command_creates_lists_and_revokes(url: str) -> None:

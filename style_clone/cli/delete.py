@@ -15,9 +15,12 @@ from style_clone.errors import UsageError
 def command(persona: str, yes: bool, as_json: bool) -> None:
     """Delete PERSONA: what was ingested and everything made from it. This cannot be undone.
 
+    API keys for it alone are revoked.
+
     \b
       style-clone delete me
     """
+    from style_clone.store import Store
     from style_clone.train.run import only_run
 
     workspace = settings().workspace
@@ -27,5 +30,7 @@ def command(persona: str, yes: bool, as_json: bool) -> None:
     if not yes:
         click.confirm(f"Delete {folder.root} and everything in it?", abort=True)
     with only_run(folder):  # a training that goes on would write the persona anew
+        with Store(settings().database_url) as store:
+            store.forget_persona(persona)
         workspace.delete(persona)
     print_json({"deleted": persona}) if as_json else click.echo(f"Deleted {persona}.")

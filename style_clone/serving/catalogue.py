@@ -8,7 +8,7 @@ A persona may have registers: the contacts its author writes to in ways of their
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
@@ -100,20 +100,26 @@ class Catalogue:
     _memories: Kept[Facts] = field(default_factory=Kept)
     _registers: Kept[Registers] = field(default_factory=Kept)
 
-    def ids(self) -> list[str]:
-        """Every id that can be asked for at this moment, the base model last."""
+    def ids(self, personas: Collection[str] | None = None) -> list[str]:
+        """Every id that can be asked for at this moment, the base model last; of `personas` only, if given."""
         folders = [folder for folder in self.workspace.personas() if folder.slug != self.base.name]
+        if personas is not None:
+            return [name for folder in folders if folder.slug in personas for name in self._ids_of(folder)]
         return [*(name for folder in folders for name in self._ids_of(folder)), self.base.name]
 
-    def find(self, model_id: str) -> Served:
-        """What stands behind an id. Raises Refusal: 404 where there is nothing, saying what is there or what is missing."""
-        if model_id == self.base.name:
+    def find(self, model_id: str, personas: Collection[str] | None = None) -> Served:
+        """What stands behind an id. Raises Refusal: 404 where there is nothing, saying what is there or what is missing.
+
+        With `personas` given, everything else is as if it did not exist.
+        """
+        if model_id == self.base.name and personas is None:
             return Served(model_id, "base", Sampling())
         slug, _, suffix = model_id.partition("@")
         kind = _SUFFIXES.get(suffix)
         folder = self.workspace.folder(slug) if SLUG.fullmatch(slug) else None
-        if kind is None or folder is None or not folder.persona.exists() or model_id.endswith("@"):
-            known = ", ".join(self.ids())
+        hidden = personas is not None and (slug not in personas or slug == self.base.name)
+        if hidden or kind is None or folder is None or not folder.persona.exists() or model_id.endswith("@"):
+            known = ", ".join(self.ids(personas)) or "none"
             raise _missing(f"there is no model {model_id!r}; there are: {known}", "model_not_found")
         persona = Persona.load(folder)
         if kind == "prompted":

@@ -21,11 +21,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from style_clone.errors import MissingStage, StyleCloneError
-from style_clone.serving import asking, limits, metrics, relay
+from style_clone.serving import asking, auth, limits, metrics, relay
 from style_clone.serving.adapters import Adapters
-from style_clone.serving.auth import Accepts, Door
 from style_clone.serving.catalogue import Catalogue, Served, defaults
 from style_clone.serving.merged import Merged
+from style_clone.serving.quotas import Quotas
 from style_clone.serving.refusal import Refusal, failed, unavailable
 
 SERVICE = "style-clone"
@@ -40,7 +40,7 @@ class Gateway:
     """Answers requests. Everything it needs is given to it, so that tests can give it something else."""
 
     def __init__(
-        self, catalogue: Catalogue, upstream: httpx.AsyncClient, accepts: Accepts | None, merged: Merged | None = None
+        self, catalogue: Catalogue, upstream: httpx.AsyncClient, keys: auth.Keys | None, merged: Merged | None = None
     ) -> None:
         self.catalogue = catalogue
         self.upstream = upstream
@@ -48,7 +48,8 @@ class Gateway:
         self.merged = merged
         self.metrics = metrics.Metrics()
         self.seats = limits.Seats()
-        self.door = Door(accepts)
+        self.door = auth.Door(keys)
+        self.quotas = Quotas(None if keys is None else keys.count_tokens)
 
     async def health(self, request: Request) -> Response:
         """Whether vLLM answers; open to all, so it says nothing else."""
@@ -62,24 +63,25 @@ class Gateway:
 
     async def show_metrics(self, request: Request) -> Response:
         """Prometheus's figures; behind the key like all else, which Prometheus can be given."""
+        auth.require_all(request)
         return Response(self.metrics.text(), media_type=metrics.CONTENT_TYPE)
 
     async def list_models(self, request: Request) -> Response:
-        """Every model id."""
+        """Every model id the caller may use."""
         ids = await asyncio.to_thread(self.catalogue.ids)
         await self.adapters.drop({name.partition("@")[0] for name in ids})
-        cards = await asyncio.to_thread(lambda: [self._card(name) for name in ids])
+        cards = await asyncio.to_thread(lambda: [self._card(name) for name in self.catalogue.ids(auth.scope(request))])
         return JSONResponse({"object": "list", "data": cards})
 
     async def show_model(self, request: Request) -> Response:
         """One model id."""
-        served = await asyncio.to_thread(self.catalogue.find, request.path_params["model"])
+        served = await self._find(request, request.path_params["model"])
         return JSONResponse(await asyncio.to_thread(self._card, served.id))
 
     async def chat(self, request: Request) -> Response:
         """A chat completion."""
         question = asking.read_chat(asking.parse(await limits.read_body(request)))
-        served = await self._find(question)
+        served = await self._find(request, question.model)
         request.state.watch.kind = served.kind
         to = await asyncio.to_thread(self.catalogue.register, served, question.name)
         messages = await asyncio.to_thread(self.catalogue.messages, served, question.turns, to)
@@ -92,7 +94,7 @@ class Gateway:
     async def complete(self, request: Request) -> Response:
         """A raw text completion."""
         question = asking.read_text(asking.parse(await limits.read_body(request)))
-        served = await self._find(question)
+        served = await self._find(request, question.model)
         request.state.watch.kind = served.kind
         if served.kind in ("memory", "prompted"):
             raise Refusal(
@@ -106,25 +108,29 @@ class Gateway:
         registers = self.catalogue.registers(name)
         return {**card, "registers": registers} if registers else card
 
-    async def _find(self, question: asking.Question) -> Served:
-        return await asyncio.to_thread(self.catalogue.find, question.model)
+    async def _find(self, request: Request, model: str) -> Served:
+        return await asyncio.to_thread(self.catalogue.find, model, auth.scope(request))
 
     async def _answer(
         self, request: Request, question: asking.Question, served: Served, subject: dict[str, Any]
     ) -> Response:
         watch: metrics.Watch = request.state.watch
+        options = {**defaults(served.sampling), **question.options}
+        kept = {key: value for key, value in options.items() if key not in self.catalogue.base.ignored}
         async with AsyncExitStack() as held:
-            held.enter_context(self.seats.take())
+            bill = held.enter_context(self.quotas.bill(request.state.key, {**kept, **subject}))
+            seat = self.seats.take(request.state.key and request.state.key.id)
+            await relay.unless_gone(request, held.enter_async_context(seat))
             engine, name = await self._engine_for(served, held)
-            options = {**defaults(served.sampling), **question.options}
-            kept = {key: value for key, value in options.items() if key not in self.catalogue.base.ignored}
-            payload = {**kept, **subject, "model": name, "stream": question.stream}
+            payload = {**kept, **bill.asking(question), **subject, "model": name, "stream": question.stream}
             answer = await relay.unless_gone(request, relay.ask(engine, request.url.path, payload, held))
             watch.status = 200
             if not question.stream:
-                return JSONResponse(await relay.unless_gone(request, relay.whole(answer, served.id)))
+                row = await relay.unless_gone(request, relay.whole(answer, served.id))
+                bill.read(row)
+                return JSONResponse(row)
             held.callback(watch.end)
-            return relay.Passing(relay.chunks(answer, served.id, watch), held.pop_all())
+            return relay.Passing(bill.counted(relay.chunks(answer, served.id, watch)), held.pop_all())
 
     async def _engine_for(self, served: Served, held: AsyncExitStack) -> tuple[httpx.AsyncClient, str]:
         """Whom to ask, and under which name, kept ready until `held` is closed. Raises Refusal."""
@@ -140,6 +146,7 @@ class Gateway:
         async def call(request: Request) -> Response:
             watch = request.state.watch = self.metrics.watch()
             response = await self._told(handler, request)
+            self.quotas.label(request, response)
             if not isinstance(response, relay.Passing):
                 watch.status = response.status_code
                 watch.end()
@@ -150,6 +157,7 @@ class Gateway:
     async def _told(self, handler: Handler, request: Request) -> Response:
         try:
             await self.door.check(request)
+            self.quotas.count_request(request.state.key)
             return await handler(request)
         except Refusal as refusal:
             return refusal.response()
@@ -164,14 +172,14 @@ class Gateway:
 
 
 def create_app(
-    catalogue: Catalogue, upstream: httpx.AsyncClient, accepts: Accepts | None, merged: Merged | None = None
+    catalogue: Catalogue, upstream: httpx.AsyncClient, keys: auth.Keys | None, merged: Merged | None = None
 ) -> Starlette:
-    """The endpoint as an ASGI application. `upstream` speaks to vLLM, key included; `accepts` None asks for no key;
+    """The endpoint as an ASGI application. `upstream` speaks to vLLM, key included; `keys` None asks for no key;
     `merged` has the personas with an engine of their own.
 
     `app.state.gateway` is the Gateway, whose `adapters.forget()` must be called when vLLM has been started anew.
     """
-    gateway = Gateway(catalogue, upstream, accepts, merged)
+    gateway = Gateway(catalogue, upstream, keys, merged)
     routes = [
         Route("/health", gateway.health),
         Route("/metrics", gateway.open(gateway.show_metrics)),

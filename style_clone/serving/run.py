@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import uvicorn
@@ -21,7 +22,7 @@ from style_clone.errors import EngineError, PortTaken, StyleCloneError, UsageErr
 from style_clone.persona import Persona
 from style_clone.progress import Event, Report, silent
 from style_clone.readiness import tell_ready
-from style_clone.serving import auth, endpoint, merged, tuning
+from style_clone.serving import auth, endpoint, merged, tuning, wire
 from style_clone.serving.catalogue import Base, Catalogue
 from style_clone.serving.engine import Engine, client_of, local_address, running
 from style_clone.serving.gateway import Gateway, create_app
@@ -197,8 +198,8 @@ async def _answer(service: Service, announce: Callable[[list[str]], None], repor
         if isinstance(service.engine, RemoteEngine):
             upstream.event_hooks["request"].append(service.engine.route)
         catalogue = Catalogue(service.workspace, service.base)
-        accepts = service.store.accepts if service.notice.needs_key else None
-        app = create_app(catalogue, upstream, accepts, service.merged)
+        keys = service.store if service.notice.needs_key else None
+        app = create_app(catalogue, upstream, keys, service.merged)
         server = _server(app)
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, _end, server)
@@ -212,7 +213,10 @@ async def _answer(service: Service, announce: Callable[[list[str]], None], repor
             tell_ready()
             async with _kept(service.merged, catalogue, report):
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            await _close(service, server, tasks)
+            try:
+                await _close(service, server, tasks)
+            finally:
+                await app.state.gateway.quotas.settle()
 
 
 @asynccontextmanager
@@ -295,9 +299,12 @@ class _Server(uvicorn.Server):
 
 
 def _server(app: Starlette) -> uvicorn.Server:
+    protocol: Any = partial(wire.Wire, quiet={}, most=wire.raise_file_limit())
     return _Server(
         uvicorn.Config(
             app,
+            http=protocol,
+            timeout_keep_alive=wire.KEEP_ALIVE_SECONDS,
             log_level="warning",
             access_log=False,
             server_header=False,
