@@ -27,7 +27,7 @@ from tests.serving_live import ASKED, prepare, settings_for
 
 pytestmark = pytest.mark.slow
 SERVE = Path(__file__).resolve().parent.parent / "serve"
-START_SECONDS = 240
+START_SECONDS = 600
 
 
 @dataclass(frozen=True)
