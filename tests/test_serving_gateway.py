@@ -569,6 +569,8 @@ def test_a_single_request_passes_a_flood_with_another_key(
         single = ask(modest, "single")
         await until(lambda: any(task.done() for task in flood))
         assert gateway.seats.waiting == 4
+        figures = await client.get("/metrics", headers={"authorization": f"Bearer {modest}"})
+        assert "style_clone_requests_waiting 4.0" in figures.text
         going_on.set()
         assert (await single).status_code == 200
         assert sorted([(await task).status_code for task in flood]) == [200] * 5 + [429]

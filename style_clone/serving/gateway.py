@@ -68,6 +68,7 @@ class Gateway:
         """Prometheus's figures; behind the key like all else, which Prometheus can be given."""
         auth.require_all(request)
         self.metrics.engine_up.set(await self._engine_answers())
+        self.metrics.waiting.set(self.seats.waiting)
         return Response(self.metrics.text(), media_type=metrics.CONTENT_TYPE)
 
     def engine_ended(self) -> None:
