@@ -16,7 +16,6 @@ from typing import Any
 
 import httpx
 import openai
-import psutil
 import pytest
 
 from style_clone.models import BaseModel
@@ -24,7 +23,7 @@ from style_clone.serving.endpoint import Endpoint
 from style_clone.store import Store
 from style_clone.workspace import Workspace
 from tests.serving_http import Place, served, wait_for
-from tests.serving_live import Live, live, prepare, settings_for
+from tests.serving_live import Live, prepare, settings_for
 
 CHAT = "/v1/chat/completions"
 LEAST_ROOT = "network namespaces and mounts need root, which this is not or may not use"
@@ -100,21 +99,9 @@ def test_an_engine_that_dies_in_a_reply_is_told_and_the_next_request_works(works
         wait_for(lambda: answers(place), 20)
 
 
-@pytest.mark.slow
-def test_vllm_dies_in_a_reply_and_the_next_request_works(tmp_path: Path, base_model: BaseModel) -> None:
-    with live(tmp_path / "live", base_model) as running:
-        place = place_of(running)
-        break_off(place, lambda: engine_of(running).kill())
-        wait_for(lambda: answers(place), 180)
-
-
 def place_of(running: Live) -> Place:
     assert running.endpoint.key is not None
     return Place(running.endpoint.url, running.endpoint.key, running.base.name)
-
-
-def engine_of(running: Live) -> psutil.Process:
-    return next(process for process in running.processes() if "EngineCore" in process.name())
 
 
 def damage(workspace: Workspace, place: Place, *, most_bytes: int) -> None:
@@ -140,12 +127,6 @@ def damage(workspace: Workspace, place: Place, *, most_bytes: int) -> None:
 def test_a_damaged_adapter_is_told_and_hurts_nobody_else(workspace: Workspace) -> None:
     with served(workspace) as place:
         damage(workspace, place, most_bytes=9)
-
-
-@pytest.mark.slow
-def test_vllm_survives_a_damaged_adapter(tmp_path: Path, base_model: BaseModel) -> None:
-    with live(tmp_path / "live", base_model) as running:
-        damage(running.workspace, place_of(running), most_bytes=100_000)
 
 
 def refused_briefly(place: Place, workspace: Workspace) -> None:

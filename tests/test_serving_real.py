@@ -381,7 +381,14 @@ def test_it_survives_the_death_of_its_engine_and_ends_cleanly(tmp_path: Path, ba
         url = f"{serving.endpoint.url}/v1"
         with openai.OpenAI(base_url=url, api_key=serving.endpoint.key, http_client=http, max_retries=0) as client:
             before = reply(client, "ann")
+            said: Any = SAID
+            endless: Any = {"max_tokens": 4000, "extra_body": {"ignore_eos": True}}
+            stream = client.chat.completions.create(model="ann", messages=said, stream=True, **endless)
+            assert [next(stream) for _ in range(3)]
             next(process for process in serving.processes() if "EngineCore" in process.name()).kill()
+            with pytest.raises(openai.APIError) as told:
+                list(stream)
+            assert told.value.code in ("engine_unavailable", "internal_error"), "in the middle of its reply"
 
             def refused() -> bool:
                 try:
