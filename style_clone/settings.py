@@ -43,7 +43,7 @@ class Settings:
     database_url: str
     endpoint_url: str | None
     api_key: str | None
-    serve_as: ServeAs = "auto"
+    serve_as: ServeAs | None = None
     engine_url: str | None = None
     engine_key: str | None = field(default=None, repr=False)
 
@@ -66,7 +66,7 @@ class Settings:
             database_url=environment.get("STYLE_CLONE_DATABASE_URL") or Workspace(home).database_url,
             endpoint_url=environment.get("STYLE_CLONE_URL") or None,
             api_key=environment.get("STYLE_CLONE_API_KEY") or None,
-            serve_as=_serve_as(environment.get("STYLE_CLONE_SERVE_AS") or "auto"),
+            serve_as=_serve_as(environment.get("STYLE_CLONE_SERVE_AS") or None),
             engine_url=engine_root(environment.get("STYLE_CLONE_ENGINE_URL")),
             engine_key=environment.get("STYLE_CLONE_ENGINE_KEY") or None,
         )
@@ -93,7 +93,9 @@ def _is_root(url: str) -> bool:
     return known and not parts.query and not parts.username
 
 
-def _serve_as(text: str) -> ServeAs:
+def _serve_as(text: str | None) -> ServeAs | None:
+    if text is None:
+        return None
     if text not in get_args(ServeAs):
         raise UsageError(f"STYLE_CLONE_SERVE_AS is {text!r}", mend=f"Set it to one of {', '.join(get_args(ServeAs))}.")
     return cast(ServeAs, text)

@@ -44,7 +44,8 @@ class ServeChild:
             **os.environ,
             "STYLE_CLONE_HOME": str(self._settings.home),
             "STYLE_CLONE_DATABASE_URL": self._settings.database_url,
-            "STYLE_CLONE_SERVE_AS": self._settings.serve_as,
+            # An engine that takes a minute to make, on all cores, is of no use to somebody who chats for ten.
+            "STYLE_CLONE_SERVE_AS": self._settings.serve_as or "adapters",
             EVENTS_VARIABLE: str(self._events),
         }
         with storage_errors(self._events), open_log(self.log) as log:

@@ -106,7 +106,7 @@ def starting(
         stack.enter_context(endpoint.sole(workspace))
         store = stack.enter_context(Store(settings.database_url))
         asked = base or default_base(workspace)
-        engine, served, own = _engine(stack, settings, asked, serve_as or settings.serve_as, report)
+        engine, served, own = _engine(stack, settings, asked, serve_as or settings.serve_as or "auto", report)
         notice = endpoint.Notice(address(listener), os.getpid(), served.name, asked, keys)
         yield Service(engine, served, workspace, store, listener, notice, own)
 
