@@ -41,6 +41,6 @@ def write_chat(path: Path, conversations: int = 40) -> Path:
 def paired_sam(workspace: Workspace, conversations: int = 80) -> PersonaFolder:
     """Sam's persona, with pairs and prompted baseline."""
     folder = workspace.folder("sam")
-    ingest(folder, [write_chat(workspace.home / "chat.txt", conversations)], ["Sam Reed"])
+    ingest(folder, [write_chat(workspace.home.parent / "chat.txt", conversations)], ["Sam Reed"])
     prepare(folder)
     return folder

@@ -465,7 +465,14 @@ def test_a_merged_persona_is_served_by_an_engine_of_its_own_and_by_its_adapter_w
             for process in serving.processes():
                 if "ann--" in " ".join(process.cmdline()):
                     process.kill()
-            assert reply(client, "ann"), "its engine is gone, and its adapter is not"
+
+            def answered() -> bool:
+                try:
+                    return bool(reply(client, "ann"))
+                except openai.InternalServerError:  # the adapter taken out above is missed once
+                    return False
+
+            wait_for(answered, 30)
             make_adapter(serving.workspace.folder("ann"), serving.base, seed=2)
             assert reply(client, "ann") != merged, "the new version at once, by its adapter"
     wait_for(lambda: not any(lives(process) for process in psutil.Process().children(recursive=True)), 30)

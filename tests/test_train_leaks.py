@@ -183,6 +183,7 @@ def test_the_verdict_is_against_what_comes_out_unseen(low: float, unseen: float,
     assert verdict_of(low, unseen, out) == verdict
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_real_adapter_trained_far_too_long_on_little_gives_itself_away(
     workspace: Workspace, base_model: BaseModel
