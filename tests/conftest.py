@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from style_clone.models import DEFAULT_BASE, BaseModel, resolve
 from style_clone.workspace import PersonaFolder, Workspace
+
+if TYPE_CHECKING:
+    from tests.serving_fakes import FakeVllm
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -69,6 +73,22 @@ def sam(workspace: Workspace) -> PersonaFolder:
     from tests.sams_chat import paired_sam
 
     return paired_sam(workspace)
+
+
+@pytest.fixture
+def vllm() -> FakeVllm:
+    """A vLLM of a few lines."""
+    from tests.serving_fakes import FakeVllm
+
+    return FakeVllm()
+
+
+@pytest.fixture
+def ann(workspace: Workspace) -> PersonaFolder:
+    """A persona that the gateway finds complete before that vLLM."""
+    from tests.serving_fakes import make_persona
+
+    return make_persona(workspace)
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
@@ -153,6 +154,27 @@ class SimpleKeys:
 
     def count_tokens(self, spent: Mapping[tuple[int, date], int]) -> None:
         raise AssertionError
+
+
+def ending_after(event: asyncio.Event) -> Callable[[dict[str, Any]], httpx.Response]:
+    """For `answer`: a stream that says nothing, and ends once `event` has come."""
+
+    async def stream() -> AsyncIterator[bytes]:
+        await event.wait()
+        yield b"data: [DONE]\n\n"
+
+    return lambda body: httpx.Response(200, content=stream())
+
+
+async def post_by_hand(client: httpx.AsyncClient, receive: Any, send: Any, seconds: float = 5) -> None:
+    """A chat's request to the client's application by ASGI's own `receive` and `send`: one that can be left half-way."""
+    secret = client.headers.get("authorization", "").encode()
+    headers = [(b"content-type", b"application/json"), (b"host", b"localhost"), (b"authorization", secret)]
+    scope = {"type": "http", "method": "POST", "path": "/v1/chat/completions", "raw_path": b"", "query_string": b""}
+    app = client._transport.app  # type: ignore[attr-defined]
+    await asyncio.wait_for(
+        app({**scope, "headers": headers, "scheme": "http", "root_path": ""}, receive, send), seconds
+    )
 
 
 def tokens_of(body: dict[str, Any]) -> int:

@@ -9,8 +9,7 @@ import asyncio
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -29,6 +28,7 @@ from style_clone.store import Store
 from style_clone.workspace import PersonaFolder, Workspace
 from tests.conftest import ROOT
 from tests.serving_fakes import BASE, FACT, GUIDE, make_persona
+from tests.waiting import wait_for
 
 EMPTY_SAFETENSORS = (2).to_bytes(8, "little") + b"{}"
 
@@ -134,10 +134,3 @@ def behind(
         if "server" in ready:
             run._end(ready["server"])
         thread.join()
-
-
-def wait_for(condition: Callable[[], Any], seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come to that in time"
-        time.sleep(0.05)

@@ -8,8 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from style_clone.serving.engine import free_port
 from style_clone.store import Store
 from style_clone.workspace import Workspace
 from tests.serving_live import ASKED, prepare, settings_for
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.slow
 SERVE = Path(__file__).resolve().parent.parent / "serve"
@@ -65,13 +65,6 @@ def topology(tmp_path: Path, base_model: BaseModel) -> Topology:
     path = folder / "engine.env"
     path.write_text(path.read_text().replace("127.0.0.1:8001", f"127.0.0.1:{engine}"))
     return Topology(home, folder, engine, free_port(), free_port())
-
-
-def wait_for(condition: Callable[[], Any], seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come to that in time"
-        time.sleep(0.5)
 
 
 def answers(url: str) -> bool:

@@ -23,6 +23,7 @@ from style_clone.serving import tuning
 from style_clone.serving.engine import Engine, running, telling_line
 from style_clone.serving.guard import Guard
 from style_clone.workspace import PersonaFolder, Workspace, write_json
+from tests.waiting import wait_for
 
 CONFIG = {"num_hidden_layers": 30, "num_key_value_heads": 3, "num_attention_heads": 9, "head_dim": 64}
 LLAMA_7B = {"num_hidden_layers": 32, "num_attention_heads": 32, "hidden_size": 4096}
@@ -89,13 +90,6 @@ def lives(process: psutil.Process) -> bool:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
-
-
-def wait_for(condition: Any, seconds: float = 10) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come to that in time"
-        time.sleep(0.05)
 
 
 def test_an_engine_starts_tells_its_progress_and_leaves_nothing(

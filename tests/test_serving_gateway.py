@@ -22,21 +22,25 @@ from style_clone.serving.gateway import Gateway
 from style_clone.serving.limits import SEATS, Seats
 from style_clone.store import Store
 from style_clone.workspace import PersonaFolder, Workspace, write_json
-from tests.serving_fakes import BASE, FACT, GUIDE, SAMPLING, FakeVllm, make_gateway, make_persona, spoken, train, user
+from tests.serving_fakes import (
+    BASE,
+    FACT,
+    GUIDE,
+    SAMPLING,
+    FakeVllm,
+    ending_after,
+    make_gateway,
+    make_persona,
+    post_by_hand,
+    spoken,
+    train,
+    user,
+)
+from tests.waiting import until
 
 CHAT = "/v1/chat/completions"
 REGISTERS = {"Zoë Quayle": "Zoë", "Mum": "Mum"}
 Talk = Callable[[httpx.AsyncClient, Gateway], Awaitable[None]]
-
-
-@pytest.fixture
-def vllm() -> FakeVllm:
-    return FakeVllm()
-
-
-@pytest.fixture
-def ann(workspace: Workspace) -> PersonaFolder:
-    return make_persona(workspace)
 
 
 def run(
@@ -318,12 +322,8 @@ def test_an_adapter_in_use_stays_until_its_reply_is_over(
     """vLLM would otherwise read the new weights in the middle of an old reply."""
     waiting = asyncio.Event()
 
-    async def slow() -> AsyncIterator[bytes]:
-        await waiting.wait()
-        yield b"data: [DONE]\n\n"
-
     async def talk(client: httpx.AsyncClient, gateway: Gateway) -> None:
-        vllm.answer = lambda body: httpx.Response(200, content=slow())
+        vllm.answer = ending_after(waiting)
         first = asyncio.create_task(client.post(CHAT, json=chat("ann", stream=True)))
         while not vllm.asked:
             await asyncio.sleep(0.01)
@@ -549,21 +549,13 @@ def test_a_single_request_passes_a_flood_with_another_key(
     """Two seats and a queue of four; the flood has taken all of both when the other key asks."""
     going_on = asyncio.Event()
 
-    async def slow() -> AsyncIterator[bytes]:
-        await going_on.wait()
-        yield b"data: [DONE]\n\n"
-
     async def talk(client: httpx.AsyncClient, gateway: Gateway) -> None:
         def ask(secret: str, text: str) -> asyncio.Task[httpx.Response]:
             headers = {"authorization": f"Bearer {secret}"}
             return asyncio.create_task(client.post(CHAT, json=chat("ann", text, stream=True), headers=headers))
 
-        async def until(condition: Callable[[], bool]) -> None:
-            while not condition():
-                await asyncio.sleep(0.01)
-
         gateway.seats = Seats(count=2, queue=4)
-        vllm.answer = lambda body: httpx.Response(200, content=slow())
+        vllm.answer = ending_after(going_on)
         flood = [ask(flooding, "flood") for _ in range(6)]
         await until(lambda: len(vllm.asked) == 2 and gateway.seats.waiting == 4)
         single = ask(modest, "single")
@@ -600,10 +592,7 @@ def test_a_client_that_goes_away_while_it_waits_for_a_seat_leaves_the_queue(
         async def send(message: Any) -> None:
             sent.append(message.get("status", 0))
 
-        headers = [(b"content-type", b"application/json"), (b"host", b"localhost")]
-        scope = {"type": "http", "method": "POST", "path": CHAT, "raw_path": b"", "query_string": b""}
-        app = client._transport.app  # type: ignore[attr-defined]
-        await asyncio.wait_for(app({**scope, "headers": headers, "scheme": "http", "root_path": ""}, receive, send), 5)
+        await post_by_hand(client, receive, send)
         assert sent[0] == 499
         assert gateway.seats.waiting == 0
 
@@ -636,17 +625,7 @@ def test_a_client_that_goes_away_has_its_question_cancelled(
             if message["type"] == "http.response.start":
                 assert message["status"] == 499
 
-        headers = [(b"content-type", b"application/json"), (b"host", b"localhost")]
-        scope = {
-            "type": "http",
-            "method": "POST",
-            "path": CHAT,
-            "raw_path": b"",
-            "query_string": b"",
-            "headers": headers,
-        }
-        app = client._transport.app  # type: ignore[attr-defined]
-        await asyncio.wait_for(app({**scope, "scheme": "http", "root_path": ""}, receive, send), 5)
+        await post_by_hand(client, receive, send)
         assert cancelled.is_set()
         assert gateway.seats.free == SEATS
 
@@ -685,17 +664,7 @@ def test_a_client_that_leaves_a_stream_ends_the_reply_upstream(
             if message.get("body"):
                 heard.set()
 
-        headers = [(b"content-type", b"application/json"), (b"host", b"localhost")]
-        scope = {
-            "type": "http",
-            "method": "POST",
-            "path": CHAT,
-            "raw_path": b"",
-            "query_string": b"",
-            "headers": headers,
-        }
-        app = client._transport.app  # type: ignore[attr-defined]
-        await asyncio.wait_for(app({**scope, "scheme": "http", "root_path": ""}, receive, send), 5)
+        await post_by_hand(client, receive, send)
         assert closed.is_set()
         count = len(written)
         await asyncio.sleep(0.05)

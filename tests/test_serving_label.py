@@ -26,16 +26,6 @@ HEADER = "x-style-clone-label"
 KINDS = {"ann": "clone", "ann@memory": "memory", "ann@prompted": "prompted"}
 
 
-@pytest.fixture
-def vllm() -> FakeVllm:
-    return FakeVllm()
-
-
-@pytest.fixture
-def ann(workspace: Workspace) -> PersonaFolder:
-    return make_persona(workspace)
-
-
 @pytest.mark.parametrize(("model", "kind"), KINDS.items())
 def test_every_reply_in_a_persona_s_name_is_labelled(
     workspace: Workspace, vllm: FakeVllm, ann: PersonaFolder, model: str, kind: str

@@ -20,7 +20,17 @@ from style_clone.serving.gateway import Gateway
 from style_clone.serving.quotas import Bucket, Quotas
 from style_clone.store import ApiKey, KeyLimits, Store
 from style_clone.workspace import Workspace
-from tests.serving_fakes import SAMPLING, USAGE, FakeVllm, make_gateway, make_persona, spoken, user
+from tests.serving_fakes import (
+    SAMPLING,
+    USAGE,
+    FakeVllm,
+    ending_after,
+    make_gateway,
+    make_persona,
+    post_by_hand,
+    spoken,
+    user,
+)
 
 CHAT = "/v1/chat/completions"
 COST = USAGE["total_tokens"]
@@ -214,12 +224,8 @@ def test_the_usage_only_we_asked_for_is_not_passed_on(
 def test_answers_at_a_time(workspace: Workspace, store: Store, vllm: FakeVllm, clock: Clock) -> None:
     waiting = asyncio.Event()
 
-    async def slow() -> AsyncIterator[bytes]:
-        await waiting.wait()
-        yield b"data: [DONE]\n\n"
-
     async def talk(client: httpx.AsyncClient, gateway: Gateway) -> None:
-        vllm.answer = lambda body: httpx.Response(200, content=slow())
+        vllm.answer = ending_after(waiting)
         under_way = [asyncio.create_task(client.post(CHAT, json=chat(stream=True))) for _ in range(2)]
         while len(vllm.asked) < 2:
             await asyncio.sleep(0.01)
@@ -303,7 +309,6 @@ def test_an_answer_the_caller_breaks_off_is_charged_in_full(
 
     async def talk(client: httpx.AsyncClient, gateway: Gateway) -> None:
         vllm.answer = lambda body: httpx.Response(200, content=endless())
-        app = client._transport.app  # type: ignore[attr-defined]
         spoke = asyncio.Event()
         messages = [{"type": "http.request", "body": json.dumps(chat(stream=True)).encode(), "more_body": False}]
 
@@ -317,10 +322,7 @@ def test_an_answer_the_caller_breaks_off_is_charged_in_full(
             if b"hi" in message.get("body", b""):
                 spoke.set()
 
-        secret = client.headers["authorization"].encode()
-        headers = [(b"content-type", b"application/json"), (b"host", b"localhost"), (b"authorization", secret)]
-        scope = {"type": "http", "method": "POST", "path": CHAT, "raw_path": b"", "query_string": b""}
-        await asyncio.wait_for(app({**scope, "headers": headers, "scheme": "http", "root_path": ""}, receive, send), 5)
+        await post_by_hand(client, receive, send)
 
     key = limited(workspace, store, vllm, clock, KeyLimits(tokens_per_day=5000), talk)
     assert SAMPLING.max_tokens < key.tokens_today < SAMPLING.max_tokens + 100

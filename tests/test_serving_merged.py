@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -19,6 +18,7 @@ from style_clone.serving.catalogue import Adapter
 from style_clone.serving.merged import Merged
 from style_clone.workspace import Workspace, write_json
 from tests.test_serving_engine import ANSWERING, CONFIG, DYING, run_instead
+from tests.waiting import until
 
 MERGE = Merged._merge
 
@@ -40,12 +40,6 @@ def version(slug: str, digest: str, tmp_path: Path) -> Adapter:
     return Adapter(slug, tmp_path / slug, f"{slug}--{digest}")
 
 
-async def until(true: Callable[[], bool], seconds: float = 20) -> None:
-    async with asyncio.timeout(seconds):
-        while not true():
-            await asyncio.sleep(0.02)
-
-
 def processes() -> list[psutil.Process]:
     return psutil.Process().children(recursive=True)
 
@@ -58,16 +52,14 @@ def test_an_engine_each_made_in_the_background_and_ended_with_the_rest(
 
     async def story() -> None:
         own = Merged(base, workspace, most=2)
-        keeping = asyncio.create_task(own.keep(lambda: wanted))
-        with own.use(wanted[0]) as client:
-            assert client is None, "nobody waits for it"
-        await until(lambda: len(own.names()) == 2)
-        assert own.names() == ["me--1", "ann--1"], "no more than asked for"
-        with own.use(wanted[1]) as client:
-            assert client is not None
-            assert (await client.get("/health")).status_code == 200
-        keeping.cancel()
-        await own.close()
+        async with own.kept(lambda: wanted):
+            with own.use(wanted[0]) as client:
+                assert client is None, "nobody waits for it"
+            await until(lambda: len(own.names()) == 2)
+            assert own.names() == ["me--1", "ann--1"], "no more than asked for"
+            with own.use(wanted[1]) as client:
+                assert client is not None
+                assert (await client.get("/health")).status_code == 200
 
     asyncio.run(story())
     assert processes() == []
@@ -81,18 +73,16 @@ def test_a_new_version_takes_over_and_the_old_one_writes_its_reply_to_the_end(
 
     async def story() -> None:
         own = Merged(base, workspace)
-        keeping = asyncio.create_task(own.keep(lambda: wanted))
-        await until(lambda: own.names() == ["me--1"])
-        with own.use(wanted[0]) as old:
-            wanted[0] = version("me", "2", tmp_path)
-            await until(lambda: "me--2" in own.names())
-            assert old is not None
-            assert (await old.get("/health")).status_code == 200, "it is still in use"
-        await until(lambda: own.names() == ["me--2"])
-        wanted.clear()
-        await until(lambda: own.names() == [])
-        keeping.cancel()
-        await own.close()
+        async with own.kept(lambda: wanted):
+            await until(lambda: own.names() == ["me--1"])
+            with own.use(wanted[0]) as old:
+                wanted[0] = version("me", "2", tmp_path)
+                await until(lambda: "me--2" in own.names())
+                assert old is not None
+                assert (await old.get("/health")).status_code == 200, "it is still in use"
+            await until(lambda: own.names() == ["me--2"])
+            wanted.clear()
+            await until(lambda: own.names() == [])
 
     asyncio.run(story())
     assert processes() == []
@@ -106,18 +96,16 @@ def test_where_it_dies_the_adapter_serves_until_there_is_another(
 
     async def story() -> None:
         own = Merged(base, workspace)
-        keeping = asyncio.create_task(own.keep(lambda: [mine]))
-        for _ in range(2):
-            await until(lambda: own.names() == ["me--1"])
-            for child in processes():
-                os.kill(child.pid, signal.SIGKILL)
-            await until(lambda: own.names() == [])
-            with own.use(mine) as client:
-                assert client is None
-        await asyncio.sleep(0.5)
-        assert own.names() == [], "twice is enough"
-        keeping.cancel()
-        await own.close()
+        async with own.kept(lambda: [mine]):
+            for _ in range(2):
+                await until(lambda: own.names() == ["me--1"])
+                for child in processes():
+                    os.kill(child.pid, signal.SIGKILL)
+                await until(lambda: own.names() == [])
+                with own.use(mine) as client:
+                    assert client is None
+            await asyncio.sleep(0.5)
+            assert own.names() == [], "twice is enough"
 
     asyncio.run(story())
 
@@ -137,12 +125,10 @@ def test_where_it_cannot_be_made_that_is_told_and_the_adapter_serves(
 
     async def story() -> None:
         own = Merged(base, workspace)
-        keeping = asyncio.create_task(own.keep(lambda: [version("me", "1", tmp_path)], told.append))
-        await until(lambda: len(told) == 2)
-        await asyncio.sleep(0.3)
-        assert own.names() == []
-        keeping.cancel()
-        await own.close()
+        async with own.kept(lambda: [version("me", "1", tmp_path)], told.append):
+            await until(lambda: len(told) == 2)
+            await asyncio.sleep(0.3)
+            assert own.names() == []
 
     asyncio.run(story())
     assert [event.text.partition(":")[0] for event in told] == ["me is served by its adapter"] * 2, "tried twice"

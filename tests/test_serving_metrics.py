@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -44,11 +43,6 @@ def value(text: str, name: str, **labels: str) -> float:
             if sample.name == name and sample.labels == labels:
                 return sample.value
     return 0.0
-
-
-@pytest.fixture
-def vllm() -> FakeVllm:
-    return FakeVllm()
 
 
 def exported(workspace: Workspace, vllm: FakeVllm) -> str:

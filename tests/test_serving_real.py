@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from style_clone.store import KeyLimits, Store
 from style_clone.train.tokens import Tokeniser
 from style_clone.workspace import Workspace, write_json
 from tests.serving_live import ASKED, REGISTERS, Live, live, make_adapter, make_persona, prepare, settings_for
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.slow
 GREEDY: dict[str, Any] = {"temperature": 0, "max_tokens": 24, "extra_body": {"repetition_penalty": 1.0}}
@@ -61,13 +62,6 @@ def reply(client: openai.OpenAI, model: str, turns: list[Turn] = SAID, **options
 def vllm_client(serving: Live) -> httpx.Client:
     url, key = serving.vllm()
     return httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, trust_env=False, timeout=60)
-
-
-def wait_for(condition: Callable[[], Any], seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come to that in time"
-        time.sleep(0.1)
 
 
 def lives(process: psutil.Process) -> bool:

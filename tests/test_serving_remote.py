@@ -11,8 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,11 +29,7 @@ from style_clone.store import Store
 from style_clone.workspace import PersonaFolder, Workspace, write_json
 from tests.fake_engine import ENGINE_KEY, FakeEngine, fake_engine
 from tests.serving_fakes import BASE, make_persona, train
-
-
-@pytest.fixture
-def ann(workspace: Workspace) -> PersonaFolder:
-    return make_persona(workspace)
+from tests.waiting import wait_for
 
 
 @contextmanager
@@ -75,13 +70,6 @@ def refused(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
 def ask(client: httpx.Client, model: str = "ann", **options: Any) -> httpx.Response:
     body = {"model": model, "messages": [{"role": "user", "content": "hello"}], **options}
     return client.post("/v1/chat/completions", json=body)
-
-
-def wait_for(condition: Callable[[], Any], seconds: float = 15) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come to that in time"
-        time.sleep(0.1)
 
 
 def test_the_endpoint_speaks_through_an_engine_elsewhere_and_outlives_its_absence(ann: PersonaFolder) -> None:

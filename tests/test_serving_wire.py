@@ -27,11 +27,6 @@ BODY = {"model": BASE.name, "messages": [user("hello")]}
 Bad = Callable[[int, Gateway], Awaitable[None]]
 
 
-@pytest.fixture
-def vllm() -> FakeVllm:
-    return FakeVllm()
-
-
 @asynccontextmanager
 async def listening(gateway_client: tuple[Gateway, Any]) -> AsyncIterator[int]:
     """A uvicorn as `style-clone serve` sets it up; yields its port."""

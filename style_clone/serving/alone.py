@@ -14,7 +14,6 @@ from style_clone.serving.engine import Engine, running, telling_line
 from style_clone.serving.run import default_base, listen
 from style_clone.settings import Settings
 
-USUAL_PORT = 8001
 LEAST_KEY_CHARACTERS = 32
 _POLL_SECONDS = 0.5
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from starlette.requests import Request
 
 from style_clone.errors import StorageError, UsageError
-from style_clone.serving.refusal import RETRY_SECONDS, Refusal
+from style_clone.serving.refusal import Refusal, later
 
 if TYPE_CHECKING:
     from style_clone.store import ApiKey
@@ -94,13 +94,7 @@ class Door:
             return await asyncio.to_thread(keys.accepts, secret)
         except StorageError as error:
             _LOGGER.warning("a key could not be looked up: %s", error.problem)
-            raise Refusal(
-                503,
-                "the key cannot be checked at the moment",
-                code="keys_unavailable",
-                kind="server_error",
-                headers={"Retry-After": str(RETRY_SECONDS)},
-            ) from error
+            raise later(503, "the key cannot be checked at the moment", "keys_unavailable") from error
 
     @staticmethod
     def _check_host(request: Request) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from starlette.requests import ClientDisconnect, Request
 
-from style_clone.serving.refusal import RETRY_SECONDS, Refusal
+from style_clone.serving.refusal import Refusal, too_fast
 from style_clone.serving.relay import CLIENT_GONE
 
 BODY_BYTES = 1 << 20
@@ -143,13 +143,7 @@ class Seats:
 
 
 def _full() -> Refusal:
-    return Refusal(
-        429,
-        f"too many requests at a time; ask again in {RETRY_SECONDS} s",
-        code="rate_limit_exceeded",
-        kind="rate_limit_error",
-        headers={"Retry-After": str(RETRY_SECONDS)},
-    )
+    return too_fast("too many requests at a time")
 
 
 def _too_large(most: int) -> Refusal:

@@ -12,8 +12,8 @@ import asyncio
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,7 +43,7 @@ class _Running:
 
 
 class Merged:
-    """The engines of merged personas; `keep` makes and ends them."""
+    """The engines of merged personas, made and ended during `kept`."""
 
     def __init__(self, base: BaseModel, workspace: Workspace, most: int = MOST) -> None:
         self._base = base
@@ -72,8 +72,19 @@ class Merged:
         """The versions that are served merged at this moment."""
         return [name for name, running in self._running.items() if running.engine.alive]
 
-    async def keep(self, newest: Callable[[], Sequence[Adapter]], report: Report = silent) -> None:
-        """For ever: an engine for each of the first adapters that `newest` gives, and none for others."""
+    @asynccontextmanager
+    async def kept(self, newest: Callable[[], Sequence[Adapter]], report: Report = silent) -> AsyncIterator[None]:
+        """During the block, in the background: an engine for each of the first adapters that `newest` gives, and none for
+        others; none at all after it."""
+        keeping = asyncio.create_task(self._keep(newest, report))
+        try:
+            yield
+        finally:
+            keeping.cancel()
+            await self._close()
+            await asyncio.wait([keeping])
+
+    async def _keep(self, newest: Callable[[], Sequence[Adapter]], report: Report) -> None:
         while True:
             with suppress(
                 OSError, StyleCloneError
@@ -87,8 +98,7 @@ class Merged:
                     )  # one, then look again at what is wanted: it may take a minute
             await asyncio.sleep(_TICK_SECONDS)
 
-    async def close(self) -> None:
-        """End all of them."""
+    async def _close(self) -> None:
         self._closed = True
         if self._merging is not None:
             self._merging.kill()

@@ -27,7 +27,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from style_clone.errors import StorageError
-from style_clone.serving.refusal import RETRY_SECONDS, Refusal
+from style_clone.serving.refusal import Refusal, later, too_fast
 from style_clone.serving.relay import CLIENT_GONE
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class Quotas:
         now = self._clock()
         if not account.requests.left(now):
             limit = account.requests.limit
-            raise _too_fast(f"this key may make {limit} requests a minute", account.requests.seconds(now))
+            raise too_fast(f"this key may make {limit} requests a minute", account.requests.seconds(now))
         account.requests.spend(1, now)
 
     @contextmanager
@@ -181,16 +181,16 @@ class Quotas:
     def _check(self, account: _Account, key: ApiKey) -> None:
         limits, now, moment = key.limits, self._clock(), self._now()
         if limits.concurrent is not None and account.under_way >= limits.concurrent:
-            raise _too_fast(f"this key may have {limits.concurrent} answers under way at a time", RETRY_SECONDS)
+            raise too_fast(f"this key may have {limits.concurrent} answers under way at a time")
         if limits.tokens_per_day is not None:
             used, a_day = account.used_on(moment.date(), key), f"this key may use {limits.tokens_per_day} tokens a day"
             if used >= limits.tokens_per_day:
                 raise _used_up(a_day, moment)
             if used + account.reserved >= limits.tokens_per_day:
-                raise _too_fast(f"{a_day}, and its answers under way may use up the rest", RETRY_SECONDS)
+                raise too_fast(f"{a_day}, and its answers under way may use up the rest")
         if account.tokens is not None and not account.tokens.left(now):
             limit = account.tokens.limit
-            raise _too_fast(f"this key may use {limit} tokens a minute", account.tokens.seconds(now))
+            raise too_fast(f"this key may use {limit} tokens a minute", account.tokens.seconds(now))
 
     def _reserve(self, account: _Account, tokens: int) -> None:
         account.reserved += tokens
@@ -229,23 +229,7 @@ def _guess(asked: Mapping[str, Any]) -> int:
     return len(prompt.encode()) // _BYTES_A_TOKEN + max(0, most)
 
 
-def _too_fast(limit: str, seconds: float) -> Refusal:
-    wait = max(1, math.ceil(seconds))
-    return Refusal(
-        429,
-        f"{limit}; ask again in {wait} s",
-        code="rate_limit_exceeded",
-        kind="rate_limit_error",
-        headers={"Retry-After": str(wait)},
-    )
-
-
 def _used_up(limit: str, moment: datetime) -> Refusal:
     tomorrow = datetime.combine(moment.date() + timedelta(days=1), datetime.min.time(), UTC)
-    return Refusal(
-        429,
-        f"{limit} and has used them; ask again after {tomorrow:%Y-%m-%d %H:%M} UTC",
-        code="insufficient_quota",
-        kind="insufficient_quota",
-        headers={"Retry-After": str(max(1, math.ceil((tomorrow - moment).total_seconds())))},
-    )
+    words = f"{limit} and has used them; ask again after {tomorrow:%Y-%m-%d %H:%M} UTC"
+    return later(429, words, "insufficient_quota", (tomorrow - moment).total_seconds(), kind="insufficient_quota")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -50,26 +51,27 @@ def wrong(param: str, expected: str, code: str = "invalid_value") -> Refusal:
     return Refusal(400, f"{param}: {expected}", param=param, code=code)
 
 
+def later(status: int, message: str, code: str, seconds: float = RETRY_SECONDS, kind: str = "server_error") -> Refusal:
+    """Not now, but it may be asked again in so many seconds, rounded up to whole ones and at least one."""
+    wait = {"Retry-After": str(max(1, math.ceil(seconds)))}
+    return Refusal(status, message, code=code, kind=kind, headers=wait)
+
+
 def unavailable() -> Refusal:
     """vLLM does not answer: it died and is being started again, or is about to end."""
-    return Refusal(
-        503,
-        "the engine is not answering; it may be restarting",
-        code=ENGINE_UNAVAILABLE,
-        kind="server_error",
-        headers={"Retry-After": str(RETRY_SECONDS)},
-    )
+    return later(503, "the engine is not answering; it may be restarting", ENGINE_UNAVAILABLE)
 
 
 def not_loaded(slug: str, why: str) -> Refusal:
     """A persona's adapter is of no use as it is; other personas are not concerned."""
-    return Refusal(
-        503,
-        f"the adapter of {slug} cannot be loaded: {why}; to train it again: style-clone train {slug}",
-        code="adapter_not_loaded",
-        kind="server_error",
-        headers={"Retry-After": str(AGAIN_SECONDS)},
-    )
+    words = f"the adapter of {slug} cannot be loaded: {why}; to train it again: style-clone train {slug}"
+    return later(503, words, "adapter_not_loaded", AGAIN_SECONDS)
+
+
+def too_fast(limit: str, seconds: float = RETRY_SECONDS) -> Refusal:
+    """More than `limit` says, for so many seconds yet."""
+    wait = max(1, math.ceil(seconds))
+    return later(429, f"{limit}; ask again in {wait} s", "rate_limit_exceeded", wait, kind="rate_limit_error")
 
 
 def failed(message: str = "the endpoint failed; its terminal says more") -> Refusal:

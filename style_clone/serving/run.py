@@ -8,8 +8,8 @@ import os
 import signal
 import socket
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager, nullcontext, suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -176,7 +176,7 @@ def _engine(
     engine = Engine(model.path, model.name, workspace, workspace.personas())
     stack.enter_context(running(engine, report))
     ignored = tuning.IGNORED_ON_CPU if engine.plan.cpu else frozenset[str]()
-    most = {"auto": merged.room_for(model), "adapters": 0, "merged": merged.MOST}[serve_as]
+    most = merged.room_for(model) if serve_as == "auto" else merged.MOST if serve_as == "merged" else 0
     served = Base(model.name, model.sha256, ignored, engine.plan.context_tokens, engine.plan.kept_adapters)
     return engine, served, Merged(model, workspace, most) if most else None
 
@@ -221,25 +221,12 @@ async def _answer(service: Service, announce: Announce, report: Report) -> None:
         with endpoint.announced(service.workspace, service.notice):
             announce(catalogue.ids(), catalogue.withheld())
             tell_ready()
-            async with _kept(service.merged, catalogue, report):
+            async with service.merged.kept(catalogue.newest, report) if service.merged else nullcontext():
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             try:
                 await _close(service, server, tasks)
             finally:
                 await app.state.gateway.quotas.settle()
-
-
-@asynccontextmanager
-async def _kept(own: Merged | None, catalogue: Catalogue, report: Report) -> AsyncIterator[None]:
-    """During the block, personas are merged and served so in the background."""
-    keeping = asyncio.create_task(own.keep(catalogue.newest, report)) if own is not None else None
-    try:
-        yield
-    finally:
-        if own is not None and keeping is not None:
-            keeping.cancel()
-            await own.close()
-            await asyncio.wait([keeping])
 
 
 async def _close(service: Service, server: uvicorn.Server, tasks: list[asyncio.Task[None]]) -> None:

@@ -53,8 +53,11 @@ def causal_blocks(
         )
     else:
         with torch.autocast(query.device.type, enabled=False):
-            row = _Row([*starts, length], query.device)
-            out = row.join(_CausalBlocks.apply(row.part(query * scaling), row.part(key), row.part(value)))
+            if len(starts) == 1:
+                out = _CausalBlocks.apply(query * scaling, key, value)
+            else:
+                row = _Row([*starts, length], query.device)
+                out = row.join(_CausalBlocks.apply(row.part(query * scaling), row.part(key), row.part(value)))
     return out.transpose(1, 2), None
 
 
@@ -77,15 +80,11 @@ class _Row:
 
     def part(self, row: Tensor) -> Tensor:
         """(1, H, T, D) -> (S, H, L, D); what stands behind a sequence's end is no matter."""
-        if self.count == 1:
-            return row
         flat: Tensor = _Chosen.apply(row[0].transpose(0, 1), self.tokens, self.places)  # (S L, H, D)
         return flat.unflatten(0, (self.count, self.width)).transpose(1, 2)
 
     def join(self, batch: Tensor) -> Tensor:
         """(S, H, L, D) -> (1, H, T, D)."""
-        if self.count == 1:
-            return batch
         flat: Tensor = _Chosen.apply(batch.transpose(1, 2).flatten(0, 1), self.places, None)  # (T, H, D)
         return flat.transpose(0, 1)[None]
 
