@@ -17,11 +17,14 @@ from style_clone.workspace import PersonaFolder, read_json, write_json
 class Sampling:
     """Defaults for a reply where the caller gives none. `max_tokens` is in tokens.
 
-    `stop` are texts that end a reply, beside those the caller gives; a clone ends its turn by itself.
+    Unlikely tokens are cut off by `min_p`, the least chance relative to the likeliest token's (Nguyen et al. 2024, "Turning
+    Up the Heat"), and not by `top_p`, which sorts the vocabulary for each token: on a CPU with 16 users that takes a third of
+    vLLM's speed. `stop` are texts that end a reply, beside those the caller gives; a clone ends its turn by itself.
     """
 
     temperature: float = 0.7
-    top_p: float = 0.95
+    top_p: float = 1.0
+    min_p: float = 0.05
     repetition_penalty: float = 1.05
     max_tokens: int = 160
     stop: tuple[str, ...] = ()

@@ -35,15 +35,20 @@ class Prompt:
         line = f"You are writing to {label}." if label else ""
         return replace(self, system="\n\n".join(filter(None, [self.system, line])))
 
-    def messages(self, turns: Iterable[Turn], facts: Sequence[str] = ()) -> list[Turn]:
+    def remembering(self, facts: Sequence[str]) -> Prompt:
+        """This prompt with `facts`, sentences retrieved from memory, below its system prompt."""
+        lines = ["Things you said before that may help:", *(f"- {fact}" for fact in facts)] if facts else []
+        return replace(self, system="\n\n".join(filter(None, [self.system, "\n".join(lines)])))
+
+    def messages(self, turns: Iterable[Turn]) -> list[Turn]:
         """Chat messages for `turns`.
 
         A system turn among `turns` is the caller's own: its text is added below the persona's, so a caller can add an
-        instruction but not lose the persona. `facts` are sentences retrieved from memory.
+        instruction but not lose the persona.
         """
         turns = list(turns)
         given = [turn["content"] for turn in turns if turn["role"] == "system"]
-        system = "\n\n".join(filter(None, [self.system, _remembered(facts), *given]))
+        system = "\n\n".join(filter(None, [self.system, *given]))
         opening: list[Turn] = [{"role": "system", "content": system}] if system else []
         shown = [turn for pair in self.exemplars for turn in _as_turns(pair)]
         return [*opening, *shown, *(turn for turn in turns if turn["role"] != "system")]
@@ -64,10 +69,6 @@ def reply_ids(tokenizer: PreTrainedTokenizerBase, reply: str) -> list[int]:
     """Token ids the model must produce for `reply`, the end of the turn included."""
     ids = cast(list[int], tokenizer(reply, add_special_tokens=False)["input_ids"])
     return [*ids, cast(int, tokenizer.eos_token_id)]
-
-
-def _remembered(facts: Sequence[str]) -> str:
-    return "\n".join(["Things you said before that may help:", *(f"- {fact}" for fact in facts)]) if facts else ""
 
 
 def _as_turns(pair: tuple[str, str]) -> tuple[Turn, Turn]:

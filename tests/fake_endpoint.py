@@ -6,7 +6,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,6 +23,7 @@ class FakeEndpoint:
     key: str | None = KEY
     models: list[str] = field(default_factory=lambda: ["me", "me@memory", "me@prompted", "smollm2-135m"])
     replies: dict[str, str] = field(default_factory=dict)
+    voice: Callable[[dict[str, Any]], str] | None = None
     registers: dict[str, Any] = field(default_factory=dict)
     failing: dict[str, int] = field(default_factory=dict)
     word_seconds: float = 0.01
@@ -95,8 +96,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(fake.failing[model], {"error": {"message": f"{model} is having a bad day"}})
         elif model not in fake.models:
             self._send(404, {"error": {"message": f"there is no model {model!r}"}})
-        else:
+        elif body.get("stream"):
             self._stream(model)
+        else:
+            self._whole(body)
 
     def _is_let_in(self) -> bool:
         if self.headers["Authorization"] == f"Bearer {KEY}":
@@ -111,6 +114,20 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
+
+    def _whole(self, body: dict[str, Any]) -> None:
+        """By `voice`, which is given the whole request, where there is one."""
+        fake, model = self.server.fake, body["model"]
+        text = fake.voice(body) if fake.voice else fake.reply(model)
+        read = sum(len(turn["content"].split()) for turn in body["messages"])
+        self._send(
+            200,
+            {
+                **{"id": "x", "object": "chat.completion", "created": 0, "model": model},
+                "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
+                "usage": {"prompt_tokens": read, "completion_tokens": len(text.split()), "total_tokens": 0},
+            },
+        )
 
     def _stream(self, model: str) -> None:
         fake = self.server.fake

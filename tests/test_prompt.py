@@ -47,7 +47,8 @@ def test_a_caller_adds_an_instruction_and_does_not_lose_the_persona() -> None:
 
 def test_facts_stand_between_persona_and_caller() -> None:
     [system] = contents(
-        PROMPT.messages([{"role": "system", "content": "Be brief."}, ASKED], ["the van is Gerald"]), "system"
+        PROMPT.remembering(["the van is Gerald"]).messages([{"role": "system", "content": "Be brief."}, ASKED]),
+        "system",
     )
     parts = system.split("\n\n")
     assert parts[0] == "You are Nell."
@@ -63,10 +64,12 @@ def test_without_a_persona_the_turns_go_as_they_are(turns: list[Turn]) -> None:
 @given(TURNS, st.lists(WORDS, max_size=3))
 def test_turns_are_never_changed_dropped_or_reordered(turns: list[Turn], facts: list[str]) -> None:
     before = [dict(turn) for turn in turns]
-    messages = PROMPT.messages(iter(turns), facts)
+    prompt = PROMPT.remembering(facts)
+    messages = prompt.messages(iter(turns))
     assert messages[1 + 2 * len(PROMPT.exemplars) :] == turns
     assert [dict(turn) for turn in turns] == before
-    assert PROMPT.messages(turns, facts) == messages
+    assert prompt.messages(turns) == messages
+    assert facts or prompt == PROMPT
 
 
 def test_the_clone_is_told_whose_it_is_and_nothing_of_how() -> None:
@@ -86,7 +89,7 @@ def test_a_register_is_one_line_more_and_the_same_for_everybody() -> None:
 
 def test_a_register_stands_above_facts_and_the_caller_s_own() -> None:
     added: Turn = {"role": "system", "content": "Be brief."}
-    [system] = contents(PROMPT.writing_to("Tam").messages([added, ASKED], ["the van is Gerald"]), "system")
+    [system] = contents(PROMPT.writing_to("Tam").remembering(["the van is Gerald"]).messages([added, ASKED]), "system")
     assert system.index("writing to Tam") < system.index("Gerald") < system.index("Be brief.")
 
 

@@ -207,12 +207,13 @@ def test_sampling_defaults_fill_in_and_the_caller_wins(
     ask(workspace, vllm, chat("ann"))
     ask(workspace, vllm, chat("ann", temperature=0, max_completion_tokens=7, seed=3, stop=["\n"], top_p=None))
     first, second = vllm.asked
-    assert (first["temperature"], first["top_p"], first["repetition_penalty"], first["max_tokens"]) == (
+    assert [first[name] for name in ("temperature", "top_p", "min_p", "repetition_penalty", "max_tokens")] == [
         SAMPLING.temperature,
         SAMPLING.top_p,
+        SAMPLING.min_p,
         SAMPLING.repetition_penalty,
         SAMPLING.max_tokens,
-    )
+    ]
     assert (second["temperature"], second["max_tokens"], second["seed"], second["stop"]) == (0, 7, 3, ["\n"])
     assert second["top_p"] == SAMPLING.top_p
     assert "max_completion_tokens" not in second

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import gradio as gr
 import pytest
 
+from style_clone.client import base_url, connect, personas, stream_reply
 from style_clone.conversation import Turn
 from style_clone.errors import MissingStage, ServingError
-from style_clone.ui.client import base_url, connect, personas, stream_reply
 from style_clone.ui.handlers.chatting import WAITING, Side, bubbles, converse, find_personas
 from style_clone.ui.views.chatting import _without_others
 from tests.fake_endpoint import FakeEndpoint, fake_endpoint

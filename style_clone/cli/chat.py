@@ -14,10 +14,10 @@ import click
 from style_clone import register
 from style_clone.cli.options import json_option, settings
 from style_clone.cli.terminal import progress
+from style_clone.client import Address, connect, list_models, personas, stream_reply
 from style_clone.conversation import Turn
 from style_clone.errors import MissingStage, PersonaNotFound, StyleCloneError, UsageError
 from style_clone.register import Registers
-from style_clone.ui.client import Address, connect, list_models, personas, stream_reply
 from style_clone.workspace import Workspace
 
 QUIT = {"/quit", "/exit", "/q"}

@@ -12,7 +12,7 @@ import math
 import statistics
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from itertools import cycle, islice
@@ -42,12 +42,16 @@ _PLAIN = (
 
 @dataclass(frozen=True)
 class Target:
-    """Which model is asked where, for how many tokens a reply. `url` is the endpoint's root, without /v1."""
+    """Which model is asked where, for how many tokens a reply. `url` is the endpoint's root, without /v1.
+
+    `sampling` are further options of the request; without any the endpoint's own defaults hold.
+    """
 
     url: str
     key: str | None
     model: str
     tokens: int
+    sampling: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -151,7 +155,7 @@ async def ask(client: httpx.AsyncClient, target: Target, prompt: Sequence[Turn])
     """One streamed reply of exactly `target.tokens` tokens, whatever the model would rather say."""
     body = {
         **{"model": target.model, "messages": list(prompt), "max_tokens": target.tokens, "ignore_eos": True},
-        **{"stream": True, "stream_options": {"include_usage": True}},
+        **{"stream": True, "stream_options": {"include_usage": True}, **target.sampling},
     }
     reply = _Reply()
     try:

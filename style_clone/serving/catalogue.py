@@ -183,7 +183,7 @@ class Catalogue:
                 folder.root, [folder.memory, folder.split("train")], lambda: self.memory_of(folder)
             )
             asked = next((turn["content"] for turn in reversed(turns) if turn["role"] == "user"), "")
-            return clone.messages(turns, facts(asked))
+            return clone.remembering(facts(asked)).messages(turns)
         return clone.messages(turns)
 
     def _personas(self) -> list[PersonaFolder]:
@@ -239,6 +239,7 @@ def defaults(sampling: Sampling) -> Mapping[str, Any]:
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
         "top_k": 0,
+        "min_p": sampling.min_p,
         "repetition_penalty": sampling.repetition_penalty,
         "max_tokens": sampling.max_tokens,
     }

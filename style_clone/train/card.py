@@ -128,7 +128,7 @@ _CHAT = """\
 system = json.loads(Path("PROMPT_FILE").read_text(encoding="utf-8"))["system_prompt"]
 chat = [{"role": "system", "content": system}, {"role": "user", "content": "are you coming later?"}]
 given = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=True, return_tensors="pt")
-reply = model.generate(**given, do_sample=True, temperature=0.7, top_p=0.95, max_new_tokens=160)
+reply = model.generate(**given, do_sample=True, temperature=0.7, min_p=0.05, max_new_tokens=160)
 print(tokenizer.decode(reply[0, given["input_ids"].shape[1] :], skip_special_tokens=True))
 ```"""
 

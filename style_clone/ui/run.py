@@ -15,10 +15,10 @@ from typing import Any
 import psutil
 
 from style_clone import jobs
+from style_clone.client import Address
 from style_clone.errors import PortTaken, UsageError
 from style_clone.models import DEFAULT_BASE
 from style_clone.settings import LOOPBACK, PRIVATE_ENVIRONMENT, Settings
-from style_clone.ui.client import Address
 from style_clone.workspace import Workspace, storage_errors
 
 USUAL_PORT = 7860

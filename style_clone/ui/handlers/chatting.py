@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 
+from style_clone.client import Address, connect, list_models, personas, stream_reply
 from style_clone.conversation import Turn
 from style_clone.errors import StyleCloneError
 from style_clone.register import Registers
-from style_clone.ui.client import Address, connect, list_models, personas, stream_reply
 
 WAITING = "…"
 BATCH_SECONDS = 0.05

@@ -10,10 +10,10 @@ from typing import Any
 
 import gradio as gr
 
+from style_clone.client import PROMPTED
 from style_clone.errors import StyleCloneError
 from style_clone.persona import Persona
 from style_clone.register import Registers
-from style_clone.ui.client import PROMPTED
 from style_clone.ui.handlers.chatting import Side, bubbles, converse, find_personas
 from style_clone.ui.markup import failure, notice, side_heading
 from style_clone.ui.views.desk import Desk, listen

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from style_clone.ui.client import Address
+from style_clone.client import Address
 from style_clone.workspace import Workspace
 
 
