@@ -101,6 +101,11 @@ class PersonaFolder:
         return self.root / "scorecard.json"
 
     @property
+    def impostors(self) -> Path:
+        """Other people's pairs, which the scorecard compares with: one file each, and what they were made from."""
+        return self.root / "impostors"
+
+    @property
     def runs(self) -> Path:
         """One folder a training run: events and checkpoints."""
         return self.root / "runs"
