@@ -14,12 +14,12 @@ from style_clone.words import count_words, words
 SHOWN_WORDS = 15
 SHOWN_PHRASES = 8
 
-_EMOJI = re.compile(
+EMOJI = re.compile(
     "(?:[\U0001f1e6-\U0001faff\u2600-\u27bf\u2b50\u2b55]\ufe0f?(?:\u200d[\U0001f300-\U0001faff\u2600-\u27bf]\ufe0f?)*)"
     r"|(?<!\S)(?:[:;=][-']?[)(DPpOo/|\\*3\]\[]|<3|xD|XD)(?!\w)"
 )
 _SKIN_TONE = re.compile("[\U0001f3fb-\U0001f3ff]")
-_ELONGATED = re.compile(r"\b(?=[^\W\d_]+\b)\w*(\w)\1{2,}\w*\b")
+ELONGATED = re.compile(r"\b(?=[^\W\d_]+\b)\w*(\w)\1{2,}\w*\b")
 _CAPITALS = re.compile(r"\b[A-Z]{3,}\b")
 _ENDINGS = (
     ("a full stop", re.compile(r"[^.]\.[\"')]?$")),
@@ -95,8 +95,8 @@ def _endings(lines: Sequence[str]) -> str:
 
 
 def _emoji(replies: Sequence[str]) -> str:
-    found = Counter(_SKIN_TONE.sub("", match) for reply in replies for match in _EMOJI.findall(reply))
-    share = _share(bool(_EMOJI.search(reply)) for reply in replies)
+    found = Counter(_SKIN_TONE.sub("", match) for reply in replies for match in EMOJI.findall(reply))
+    share = _share(bool(EMOJI.search(reply)) for reply in replies)
     if share < 0.01:
         return "No emoji."
     favourites = " ".join(symbol for symbol, _ in found.most_common(6))
@@ -104,7 +104,7 @@ def _emoji(replies: Sequence[str]) -> str:
 
 
 def _emphasis(replies: Sequence[str]) -> str:
-    long = Counter(match[0].lower() for reply in replies for match in _ELONGATED.finditer(reply))
+    long = Counter(match[0].lower() for reply in replies for match in ELONGATED.finditer(reply))
     long = Counter({word: count for word, count in long.items() if len(set(word)) > 1})
     notes = []
     if long.total() >= max(MIN_COUNT, 0.01 * len(replies)):

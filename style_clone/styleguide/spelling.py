@@ -8,7 +8,7 @@ from collections import Counter
 MIN_COUNT = 2
 SHOWN = 6
 
-_NO_APOSTROPHE = re.compile(
+NO_APOSTROPHE = re.compile(
     "im|ive|dont|cant|wont|didnt|doesnt|isnt|wasnt|couldnt|wouldnt|shouldnt|thats|whats|youre|theyre|theres|lets"
 )
 _MISSPELT = re.compile(
@@ -28,7 +28,7 @@ def typos(own: Counter[str], other: Counter[str]) -> list[str]:
 
 def bare_contractions(own: Counter[str]) -> list[str]:
     """Contractions written without their apostrophe twice and more, most frequent first."""
-    return [word for word, count in own.most_common() if count >= MIN_COUNT and _NO_APOSTROPHE.fullmatch(word)][:SHOWN]
+    return [word for word, count in own.most_common() if count >= MIN_COUNT and NO_APOSTROPHE.fullmatch(word)][:SHOWN]
 
 
 def _is_slip(word: str, own: Counter[str], other: Counter[str]) -> bool:

@@ -109,7 +109,7 @@ def leak_check(
     return _summary(_tally(seen, stock), _tally(unseen, stock), secrets)
 
 
-def wilson(count: int, total: int) -> tuple[float, float]:
+def wilson(count: float, total: int) -> tuple[float, float]:
     """Wilson's 95% interval of a share `count` / `total`; all of 0 to 1 where there is nothing to go by."""
     if not total:
         return 0.0, 1.0

@@ -1,0 +1,224 @@
+"""Guardrails: what voice must not be bought with. Replies beside the question, copied ones, and misshapen ones."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from style_clone.evaluate.leakage import Copies
+from style_clone.evaluate.replies import Reply
+from style_clone.evaluate.statistics import Array, Resamples, interval
+from style_clone.words import count_words, words
+
+Embed = Callable[[Sequence[str]], NDArray[np.float32]]
+"""One row of length 1 for each of N texts, (N, 384), such as style_clone.embedding gives."""
+
+DISTRACTORS = 19
+RELEVANCE_LOST = -0.05
+"""The lower 95% bound of a candidate's relevance less the baseline's must be over this. The protocol's, as the next two."""
+MOST_EXCESS_COPYING = 0.02
+LENGTH_RATIOS = (0.67, 1.5)
+MOST_BROKEN = 0.05
+"""Replies that may be empty, loop or be unterminated, each, beyond what the author's own do: one in twenty."""
+LEAST_VARIETY = 0.5
+"""Distinct-2 and gzip ratio to H: people's halves stay within a tenth of 1, a model that says one sentence is near 0."""
+
+LOOP_WORDS, LOOP_TIMES = 12, 3
+"""A reply loops where a run of words stands in a row so often and makes up so many words: "ha ha ha" does not."""
+_LOOP_CHARACTERS = re.compile(r"(\S{1,8}?)\1{19,}")
+"""Or where up to 8 characters stand 20 times in a row, whatever they are."""
+
+
+@dataclass(frozen=True, eq=False)
+class Relevance:
+    """Every prompt of a set with the 19 others that replies to it are compared with, the same for every candidate.
+
+    `vectors` is (P, 384), a row for each distinct prompt in `places`; `others` is (P, 19), or fewer columns where there are
+    fewer prompts.
+    """
+
+    embed: Embed
+    places: dict[str, int]
+    vectors: NDArray[np.float32]
+    others: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, prompts: Iterable[str], embed: Embed, *, seed: int = 0) -> Relevance:
+        """From the prompts of H. Raises ValueError where fewer than two are different."""
+        distinct = sorted(set(prompts))
+        if len(distinct) < 2:
+            raise ValueError("relevance needs two different prompts")
+        size, rng = min(DISTRACTORS, len(distinct) - 1), np.random.default_rng(seed)
+        drawn = np.stack([rng.choice(len(distinct) - 1, size, replace=False) for _ in distinct])
+        others = drawn + (drawn >= np.arange(len(distinct))[:, np.newaxis])  # past the prompt itself
+        return cls(embed, {prompt: at for at, prompt in enumerate(distinct)}, embed(distinct), others)
+
+    def hits(self, replies: Sequence[Reply]) -> NDArray[np.bool_]:
+        """Which replies are nearer their own prompt than every other one of its 19, (N,); an empty reply is near nothing.
+
+        A reply to the wrong prompt is right one time in twenty by chance. Raises KeyError for a prompt H does not have.
+        """
+        own = np.array([self.places[reply.prompt] for reply in replies], dtype=np.int64)
+        said = self.embed([reply.text for reply in replies])
+        near = np.einsum("nd,nd->n", said, self.vectors[own])
+        nearest_other = np.einsum("nd,nod->no", said, self.vectors[self.others[own]]).max(axis=1, initial=-np.inf)
+        hits: NDArray[np.bool_] = (near > nearest_other) & np.array([bool(reply.text.strip()) for reply in replies])
+        return hits
+
+    def draws(self, replies: Sequence[Reply], resamples: Resamples) -> Array:
+        """The share of hits under every draw of conversations, (R + 1,)."""
+        return resamples.mean(self.hits(replies), [reply.conversation for reply in replies])
+
+
+@dataclass(frozen=True)
+class Copying:
+    """The share of replies with a run of 12 words of a TRAIN reply, and how far that is over the author's own new ones."""
+
+    share: float
+    excess: float
+
+    def to_json(self) -> dict[str, float]:
+        """As scorecard.json has it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What replies look like whatever they say: ratios to H, and shares of all replies."""
+
+    length_ratio: float
+    distinct2_ratio: float
+    gzip_ratio: float
+    empty: float
+    looping: float
+    unterminated: float
+
+    def to_json(self) -> dict[str, float]:
+        """As scorecard.json has it."""
+        return asdict(self)
+
+
+def copying(replies: Sequence[Reply], human: Sequence[Reply], train: Copies) -> Copying:
+    """How much of a candidate's replies, and of H's, stands in TRAIN."""
+    share = float(train.found(reply.text for reply in replies).mean())
+    return Copying(share, share - float(train.found(reply.text for reply in human).mean()))
+
+
+def shape(replies: Sequence[Reply], human: Sequence[Reply]) -> Shape:
+    """The shape of a candidate's replies (one or more) beside H's.
+
+    Length is the median in words. Distinct-2 (Li and others 2016) is the share of pairs of neighbouring words that differ,
+    gzip how much deflate shortens the text; both fall with length by themselves, so both sides are cut to the same number of
+    words, and of several replies to a prompt the first of each come first.
+    """
+    mine, theirs = _stream(replies), _stream(human)
+    size = min(len(mine), len(theirs))
+    return Shape(
+        length_ratio=_ratio(median_words(replies), median_words(human)),
+        distinct2_ratio=_ratio(_distinct2(mine[:size]), _distinct2(theirs[:size])),
+        gzip_ratio=_ratio(_deflated(mine[:size]), _deflated(theirs[:size])),
+        empty=_share(not reply.text.strip() for reply in replies),
+        looping=_share(loops(reply.text) for reply in replies),
+        unterminated=_share(not reply.ended for reply in replies),
+    )
+
+
+def median_words(replies: Sequence[Reply]) -> float:
+    """The median length in words."""
+    return float(np.median([count_words(reply.text) for reply in replies]))
+
+
+def loops(text: str) -> bool:
+    """Whether a run of words stands three times or more in a row over 12 words or more, or a few characters 20 times."""
+    said = words(text)
+    for period in range(1, len(said) // LOOP_TIMES + 1):
+        wanted = max(LOOP_WORDS, LOOP_TIMES * period) - period
+        streak = 0
+        for word, earlier in zip(said[period:], said, strict=False):
+            streak = streak + 1 if word == earlier else 0
+            if streak >= wanted:
+                return True
+    return _LOOP_CHARACTERS.search(text) is not None
+
+
+def failed(
+    *, relevance: Array | None, baseline: Array | None, copied: Copying, shaped: Shape, human: Shape
+) -> dict[str, str]:
+    """The guardrails that failed, by name ("relevance", "copying", "shape"), and each one's reason with its number.
+
+    `relevance` and `baseline` are draws (R + 1,) of the candidate and the best prompted one, None where they could not be
+    measured; `human` is H's shape beside itself.
+    """
+    found = {
+        "relevance": _irrelevant(relevance, baseline),
+        "copying": _copied(copied),
+        "shape": "; ".join(_misshapen(shaped, human)),
+    }
+    return {name: reason for name, reason in found.items() if reason}
+
+
+def _irrelevant(relevance: Array | None, baseline: Array | None) -> str:
+    if relevance is None or baseline is None:
+        return ""
+    low = interval(relevance - baseline)["low"]
+    if low > RELEVANCE_LOST:
+        return ""
+    return (
+        f"{relevance[0]:.0%} of replies fit their prompt, {baseline[0]:.0%} of the baseline's; {-low:.0%} may be lost"
+    )
+
+
+def _copied(copied: Copying) -> str:
+    if copied.excess <= MOST_EXCESS_COPYING:
+        return ""
+    return f"{copied.share:.0%} of replies copy 12 words from training, {copied.excess:.0%} more than the author's own"
+
+
+def _misshapen(shaped: Shape, human: Shape) -> Iterable[str]:
+    low, high = LENGTH_RATIOS
+    if not low <= shaped.length_ratio <= high:
+        yield f"the usual length is {shaped.length_ratio:.2f} of the author's"
+    if shaped.distinct2_ratio < LEAST_VARIETY:
+        yield f"pairs of words vary {shaped.distinct2_ratio:.2f} as much as the author's"
+    if shaped.gzip_ratio < LEAST_VARIETY:
+        yield f"replies repeat each other: they pack to {shaped.gzip_ratio:.2f} of what the author's do"
+    for name, said in (("empty", "are empty"), ("looping", "loop"), ("unterminated", "do not end")):
+        share = getattr(shaped, name)
+        if share - getattr(human, name) > MOST_BROKEN:
+            yield f"{share:.0%} of replies {said}"
+
+
+def _stream(replies: Sequence[Reply]) -> list[str]:
+    """All words of the first reply to each prompt, then of the second to each, and so on."""
+    turns: Counter[tuple[str, str]] = Counter()
+    ranked = []
+    for reply in replies:
+        key = reply.conversation, reply.prompt
+        ranked.append((turns[key], reply.text))
+        turns[key] += 1
+    return [word for _, text in sorted(ranked, key=lambda each: each[0]) for word in text.split()]
+
+
+def _distinct2(said: Sequence[str]) -> float:
+    couples = list(pairwise(said))
+    return len(set(couples)) / len(couples) if couples else 0.0
+
+
+def _deflated(said: Sequence[str]) -> float:
+    text = " ".join(said).encode()
+    return len(zlib.compress(text, 9)) / len(text) if text else 0.0
+
+
+def _ratio(mine: float, theirs: float) -> float:
+    return mine / theirs if theirs else float(mine == theirs)
+
+
+def _share(hits: Iterable[bool]) -> float:
+    return float(np.mean(list(hits)))
