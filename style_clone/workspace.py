@@ -106,6 +106,11 @@ class PersonaFolder:
         return self.root / "impostors"
 
     @property
+    def scorecard_page(self) -> Path:
+        """scorecard.html, the same for people."""
+        return self.root / "scorecard.html"
+
+    @property
     def runs(self) -> Path:
         """One folder a training run: events and checkpoints."""
         return self.root / "runs"

@@ -20,7 +20,7 @@ from style_clone.ui.handlers import following, planning, training
 from style_clone.ui.handlers.following import Curve, Follower, Story, told
 from style_clone.ui.plan_markup import gauge, plan_card
 from style_clone.ui.run_markup import voice
-from style_clone.ui.units import spell_bytes, spell_count, spell_seconds
+from style_clone.units import spell_bytes, spell_count, spell_seconds
 from style_clone.workspace import PersonaFolder, Workspace, write_json
 from tests.test_ui_training import persona, run_as
 from tests.training_fakes import PLAN

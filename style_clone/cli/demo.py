@@ -27,7 +27,7 @@ def command(check: bool, port: int | None, as_json: bool) -> None:
       style-clone demo --check --json
     """
     from style_clone import demo
-    from style_clone.cli.evaluate import print_scorecard
+    from style_clone.cli.scorecard_print import print_scorecard
     from style_clone.models import DEFAULT_BASE
     from style_clone.serving import endpoint
     from style_clone.settings import LOOPBACK

@@ -8,6 +8,7 @@ import click
 
 from style_clone import register
 from style_clone.cli.options import json_option, print_json, settings
+from style_clone.evaluate.page.card import headline
 from style_clone.persona import Persona
 from style_clone.workspace import PersonaFolder, read_json
 
@@ -47,7 +48,7 @@ def describe(folder: PersonaFolder) -> dict[str, Any]:
         "pairs": pairs,
         "adapter": adapter,
         "registers": ", ".join(register.load(folder).values()) or "none",
-        "scorecard": read_json(folder.scorecard)["verdict"] if folder.scorecard.exists() else "missing",
+        "scorecard": headline(read_json(folder.scorecard)) if folder.scorecard.exists() else "missing",
         "next": _next(folder.slug, pairs, adapter),
     }
 

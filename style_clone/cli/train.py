@@ -16,6 +16,7 @@ from style_clone.cli.options import (
     settings,
 )
 from style_clone.cli.terminal import progress
+from style_clone.evaluate.page.card import headline
 from style_clone.workspace import PersonaFolder
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def command(persona: str, base: str, resume: bool, assignments: tuple[str, ...],
         return
     for line in [*_tell(persona, run), *_compare(run)]:
         click.echo(line)
-    click.echo(scorecard["verdict"] if scorecard else "There are no test pairs to measure it on: add more writing.")
+    click.echo(headline(scorecard) if scorecard else "There are no test pairs to measure it on: add more writing.")
     click.echo(f"Next: style-clone chat {persona}, or style-clone ui")
 
 

@@ -222,8 +222,14 @@ def _results(run: Mapping[str, Any], scorecard: Mapping[str, Any] | None) -> str
     if scorecard and "bits_per_byte" in scorecard:
         bits = [(_CANDIDATES.get(name, name), f"{value:.3f}") for name, value in scorecard["bits_per_byte"].items()]
         said += [_grid(("candidate", "bits a byte of the author's real replies, lower is better"), bits)]
-        said += [scorecard["verdict"]] if "verdict" in scorecard else []
+        said += [verdict] if (verdict := _verdict(scorecard)) else []
     return "\n\n".join(said)
+
+
+def _verdict(scorecard: Mapping[str, Any]) -> str:
+    """Its sentence; scorecards of earlier versions have nothing else for a verdict."""
+    verdict = scorecard.get("verdict") or ""
+    return str(verdict.get("headline", "") if isinstance(verdict, Mapping) else verdict)
 
 
 _CANDIDATES = {"plain": "the base model", "prompted": "the base model with the best prompt", "clone": "this clone"}

@@ -8,7 +8,7 @@ from typing import Any
 
 from style_clone.train.strength import MEANING
 from style_clone.ui.markup import folded, notice, table
-from style_clone.ui.units import spell_bytes, spell_count, spell_seconds
+from style_clone.units import spell_bytes, spell_count, spell_seconds
 
 _SETTINGS = {
     "epochs": "Passes",

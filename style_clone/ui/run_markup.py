@@ -8,7 +8,7 @@ from typing import Any
 
 from style_clone.ui.handlers.following import Sample
 from style_clone.ui.markup import notice
-from style_clone.ui.units import spell_bytes, spell_count, spell_seconds
+from style_clone.units import spell_bytes, spell_count, spell_seconds
 
 STOPPED = {
     "finished": "It ran to its end, and the adapter is the best of all that was measured.",

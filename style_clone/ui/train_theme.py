@@ -38,6 +38,12 @@ TRAIN_CSS = """
   color: var(--body-text-color); }
 .sc-act:hover { background: var(--button-secondary-background-fill-hover); }
 .sc-act:focus-visible { outline: 2px solid var(--primary-600); outline-offset: 2px; }
+.sc-scorecard { display: block; width: 100%; min-height: 400px; border: 1px solid var(--border-color-primary);
+  border-radius: 12px; margin-top: 12px; color-scheme: light; background: #fafaf9; }
+.dark .sc-scorecard { color-scheme: dark; background: #0c0a09; }
+.gradio-container .sc-downloads { display: flex; flex-wrap: wrap; gap: 8px; margin: 0; }
+.sc-notice + .sc-downloads { margin-top: 12px; }
+.gradio-container a.sc-act { text-decoration: none; }
 .sc-starts { gap: 10px !important; }
 .sc-starts button { flex: 0 1 150px !important; }
 .gradio-container .sc-advanced { border-radius: 12px; }

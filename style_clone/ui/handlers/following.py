@@ -20,6 +20,8 @@ MOST_SAMPLES = 4
 """Messages whose replies are shown, those told last."""
 MOST_REPLIES = 4
 """Replies shown of one message: the first and the latest."""
+MOST_TEXTS = 12
+"""Texts of a stage that are kept, those told last."""
 _SMOOTHING = 0.8
 _KEPT_JOBS = 8
 
@@ -65,11 +67,12 @@ class Sample:
 
 @dataclass
 class Story:
-    """All that is shown of a job's events. `figures` are the newest of the stage it is in, and so is `began`."""
+    """All that is shown of a job's events. `figures`, `began` and `told`, each text once, are of the stage it is in."""
 
     last: Event | None = None
     began: Event | None = None
     text: str = ""
+    told: list[str] = field(default_factory=list)
     figures: dict[str, float] = field(default_factory=dict)
     steps: float = 0
     loss: Curve = field(default_factory=Curve)
@@ -81,13 +84,14 @@ class Story:
     def add(self, event: Event) -> None:
         """What one more event says."""
         if self.last is None or event.stage != self.last.stage:
-            self.began, self.figures = None, {}
+            self.began, self.figures, self.told = None, {}, []
         if self.began is None and event.total:
             self.began = event
         if event.text.startswith(WARNING):
             self._warn(event.text.removeprefix(WARNING))
         else:
             self.text = event.text
+            self._tell(event.text)
         self.last = event
         self.figures |= event.figures
         if event.stage == "train":
@@ -129,6 +133,10 @@ class Story:
         found = next((each for each in self.samples if each.prompt == prompt), None) or Sample(prompt, author)
         found.add(event.done, str(event.sample.get("clone", "")))
         self.samples = [*(each for each in self.samples if each is not found), found][-MOST_SAMPLES:]
+
+    def _tell(self, text: str) -> None:
+        if text and text not in self.told:
+            self.told = [*self.told, text][-MOST_TEXTS:]
 
     def _warn(self, warning: str) -> None:
         if warning not in self.warnings:

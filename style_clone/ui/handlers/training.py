@@ -7,13 +7,14 @@ from typing import Any, Literal
 
 from style_clone import jobs
 from style_clone.errors import JobError, MissingStage, StyleCloneError, UsageError
+from style_clone.evaluate.page.card import headline
 from style_clone.ui.chart import line_chart
 from style_clone.ui.handlers.following import Follower, Story
 from style_clone.ui.handlers.planning import arguments, is_planned, is_stale, planned, ready
 from style_clone.ui.handlers.writing import advice
 from style_clone.ui.markup import card, failure, notice, progress_bar, table
 from style_clone.ui.run_markup import run_card, voice, warning
-from style_clone.ui.units import spell_seconds
+from style_clone.units import spell_seconds
 from style_clone.workspace import PersonaFolder, Workspace, read_json
 
 STAGES = {
@@ -24,8 +25,6 @@ STAGES = {
     "leaks": "Checking for leaks",
     "evaluate": "Measuring on held-out writing",
 }
-TRAINING = ("train", "evaluate")
-"""The commands whose jobs this step shows; the demo measures a clone that is trained already by the second."""
 LEFT = "seconds left"
 """A figure that is told in words."""
 GRACE_SECONDS = 30.0
@@ -116,10 +115,10 @@ def look(workspace: Workspace, slug: str | None, follower: Follower) -> View:
     busy = jobs.running(folder)
     planning = busy is not None and busy.command == "plan"
     plan = planned(folder, follower.story(busy) if busy is not None and planning else None)
-    past = jobs.past(folder, *TRAINING)
+    past = jobs.past(folder, "train")
     first = not is_planned(folder)
     if not past:
-        return View(plan, result=_result(folder), running=planning, planning=planning, plan_first=first)
+        return View(plan, result=_result(folder), running=busy is not None, planning=planning, plan_first=first)
     job, story, state = past[0], follower.joined(past), past[0].state()
     shown = View(plan, chart=chart(story), voice=voice(story.samples), planning=planning, plan_first=first)
     if state == "running":
@@ -129,7 +128,7 @@ def look(workspace: Workspace, slug: str | None, follower: Follower) -> View:
         shown,
         status=_ended(folder, job, state),
         result=_result(folder, is_measured=state == "done") if kept else "",
-        running=planning,
+        running=busy is not None,
         done=kept,
         can_go_on=_can_go_on(folder, job, state),
     )
@@ -163,7 +162,7 @@ def verdict(scorecard: dict[str, Any]) -> str:
     names = {"plain": "The plain model", "prompted": "The same model, prompted", "clone": "The clone"}
     rows = [(names[name], f"{bits[name]:.2f}") for name in names]
     kind = "good" if bits["clone"] < min(bits["plain"], bits["prompted"]) else "info"
-    told = notice(scorecard.get("verdict", "Measured."), "Bits per byte: how surprising; lower is better.", kind=kind)
+    told = notice(headline(scorecard) or "Measured.", "Bits per byte: how surprising; lower is better.", kind=kind)
     return told + table(("Replies never seen in training", "Bits per byte"), rows, numbers=(1,))
 
 
@@ -199,7 +198,9 @@ def _has_made_adapter(folder: PersonaFolder, job: jobs.Job) -> bool:
 
 def _ended(folder: PersonaFolder, job: jobs.Job, state: jobs.State) -> str:
     if state == "done":
-        return notice("The clone is ready.", "Talk to it in step 4.", kind="good")
+        return notice(
+            "The clone is ready.", "Talk to it under Chat, or see under Scorecard how near it is.", kind="good"
+        )
     can_go_on = _can_go_on(folder, job, state)
     if state == "cancelled":
         return _cancelled(folder, job, can_go_on)

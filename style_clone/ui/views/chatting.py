@@ -1,4 +1,4 @@
-"""The fourth tab: one question, the clone on the left, the prompted baseline on the right."""
+"""The last tab: one question, the clone on the left, the prompted baseline on the right."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ChatTab:
 
 def chat_tab(desk: Desk, current: gr.State) -> ChatTab:
     """Build the tab and wire it; `current` is told the persona that is chosen."""
-    with gr.Tab("4  Chat", id="chat") as tab:
+    with gr.Tab("5  Chat", id="chat") as tab:
         with gr.Row():
             persona = gr.Dropdown([], label="Persona", info="Every clone the endpoint serves", elem_id="chat-persona")
             to = gr.Dropdown(

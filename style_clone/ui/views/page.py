@@ -1,4 +1,4 @@
-"""The page: a title, four steps as tabs, and what binds them together."""
+"""The page: a title, a step a tab, and what binds them together."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from style_clone.ui.views.chatting import refreshed as chat_refreshed
 from style_clone.ui.views.desk import Desk, listen
 from style_clone.ui.views.pairs import pairs_tab
 from style_clone.ui.views.pairs import refreshed as pairs_refreshed
+from style_clone.ui.views.scorecard import refreshed as scorecard_refreshed
+from style_clone.ui.views.scorecard import scorecard_tab
 from style_clone.ui.views.training import refreshed as train_refreshed
 from style_clone.ui.views.training import train_tab
 from style_clone.ui.views.writing import writing_tab
@@ -32,6 +34,7 @@ def build_page(desk: Desk) -> gr.Blocks:
             writing = writing_tab(desk, current)
             pairs = pairs_tab(desk, current)
             training = train_tab(desk, current)
+            scorecard = scorecard_tab(desk, current)
             chat = chat_tab(desk, current)
 
     async def refresh_chat(slug: str | None) -> tuple[Any, Any, Any]:
@@ -44,6 +47,8 @@ def build_page(desk: Desk) -> gr.Blocks:
         train_outputs = [training.persona, *training.shown]
         for event in (page.load, training.tab.select):
             listen(event, lambda slug: train_refreshed(training, slug), current, train_outputs)
+        shown = [scorecard.persona, *scorecard.shown]
+        listen(scorecard.tab.select, lambda slug: scorecard_refreshed(scorecard, slug), current, shown)
         for event in (page.load, chat.tab.select):
             listen(event, refresh_chat, current, [chat.persona, chat.registers, chat.status])
         for button, tab in (

@@ -1,0 +1,149 @@
+"""A scorecard in the terminal, 80 columns wide: verdict, every candidate between other people and the author, numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from textwrap import wrap
+from typing import Any
+
+import click
+
+from style_clone.evaluate.page.candidates import edges, measured
+from style_clone.evaluate.page.card import GUARDRAILS, Candidate, Card, headline
+from style_clone.evaluate.page.figures import Interval, decimal, interval, number, percent, signed, spelled, thirds
+from style_clone.evaluate.page.protocol import OVERSHOOT
+from style_clone.evaluate.page.strips import Scale
+from style_clone.evaluate.page.top import CODES
+
+WIDTH = 80
+STRIP = 36
+"""Characters of a candidate's strip."""
+_NAME = 20
+_MARKS = {"clone": "●", "prompted": "◆", "": "○", "left": "◀", "right": "▶"}
+
+
+def print_scorecard(scorecard: Mapping[str, Any], page: Path | None = None) -> None:
+    """The quick scorecard as a small table, a full one as a report that ends with where its page lies."""
+    if scorecard.get("kind") == "full":
+        click.echo("\n".join(["", *_report(Card(scorecard))]))
+    else:
+        _print_quick(scorecard)
+    if page is not None and page.exists():
+        click.echo(f"\nThe whole scorecard: {page}")
+
+
+def _print_quick(scorecard: Mapping[str, Any]) -> None:
+    """One line a candidate, the best marked, then the verdict."""
+    bits: dict[str, float] = scorecard["bits_per_byte"]
+    click.echo(f"\nHeld-out fit on {scorecard['pairs']} replies (bits per byte, lower is better)")
+    for name, value in bits.items():
+        mark = "  <- lowest" if value == min(bits.values()) else ""
+        click.echo(f"  {name:<10}{value:6.3f}  {'█' * round(8 * value)}{mark}")
+    real = scorecard["real_prompts"]
+    if 0 < real["pairs"] < scorecard["pairs"]:
+        values = ", ".join(f"{name} {value:.3f}" for name, value in real["bits_per_byte"].items())
+        click.echo(f"  on the {real['pairs']} that answer a real message: {values}")
+    difference = scorecard["clone_minus_prompted"]
+    click.echo(
+        f"  clone - prompted: {difference['difference']:+.3f} "
+        f"(95% interval {difference['low']:+.3f} to {difference['high']:+.3f})\n{headline(scorecard)}"
+    )
+
+
+def _report(card: Card) -> list[str]:
+    said = CODES.get(card.code, ("Scorecard", "", ""))[0]
+    labels = f" ({', '.join(card.labels)})" if card.labels else ""
+    reasons = [
+        line for reason in card.reasons for line in wrap(reason, WIDTH, initial_indent="- ", subsequent_indent="  ")
+    ]
+    after = wrap(f"Next: {card.next}", WIDTH) if card.next else []
+    return [f"{said}{labels}".upper(), *wrap(card.headline, WIDTH), *reasons, *after, *_voice(card), *_numbers(card)]
+
+
+def _voice(card: Card) -> list[str]:
+    """Every candidate on one line, its interval as a rule and its value as a mark."""
+    found = measured(card, lambda each: each.voice)
+    if not found:
+        auc = interval(card.part("gate").get("auc"))
+        return [
+            "",
+            *wrap(f"Voice: not measured. The judge's AUC is {spelled(auc)}; see the page for what failed.", WIDTH),
+        ]
+    scale = Scale.over(edges(found), least=(-0.25, OVERSHOOT + 0.25), most=(-3.0, 3.5))
+    rows = [_strip(each, value, scale) for each, value in found]
+    return ["", "Voice match, with 95% intervals", *_anchors(card, scale), *rows]
+
+
+def _anchors(card: Card, scale: Scale) -> list[str]:
+    """Two lines in words above the strips, each beginning or ending where its place is."""
+    lines = []
+    for place, words in ((0.0, "0 other people"), (1.0, f"1 {card.author[:24]}")):
+        column = _column(place, scale)
+        text = f"{words} ┐" if column >= len(words) + 1 else f"┌ {words}"
+        begin = column - len(text) + 1 if text.endswith("┐") else column
+        lines.append(" " * (_NAME + begin) + text)
+    return lines
+
+
+def _strip(each: Candidate, found: Interval, scale: Scale) -> str:
+    cells = [" "] * STRIP
+    for place in (0.0, 1.0):
+        cells[_column(place, scale)] = "┊"
+    for column in range(_column(found.low, scale), _column(found.high, scale) + 1):
+        cells[column] = "─"
+    cells[_column(found.value, scale)] = _MARKS[scale.shape(found.value, each.role)]
+    name = each.name if len(each.name) < _NAME else f"{each.name[: _NAME - 2]}…"
+    return f"{name:<{_NAME}}{''.join(cells)} {spelled(found)}".rstrip()
+
+
+def _column(value: float, scale: Scale) -> int:
+    return min(STRIP - 1, int(STRIP * scale.at(value) / 100))
+
+
+def _numbers(card: Card) -> list[str]:
+    """A line a measure: the clone, the best prompt, and what the author's own replies have."""
+    human = card.part("human")
+    rows = [
+        ("habits", *_both(card, lambda each: decimal(each.habits.value) if each.habits else "–"), "1"),
+        ("bits per byte", *_both(card, lambda each: thirds(each.bits.value) if each.bits else "–"), "–"),
+        (
+            "specificity",
+            *_both(card, lambda each: signed(each.specificity.value, thirds) if each.specificity else "–"),
+            "–",
+        ),
+        ("relevance", *_both(card, lambda each: percent(each.relevance.value) if each.relevance else "–"), _own(human)),
+        ("copied", *_both(card, lambda each: _share(each.copied)), _share(number(human.get("copying")))),
+        ("length", *_both(card, _length), "1"),
+        ("guardrails", *_both(card, _guardrails), ""),
+    ]
+    return ["", *_columns([("", "clone", "best prompt", "author"), *rows])]
+
+
+def _both(card: Card, cell: Any) -> tuple[str, str]:
+    first, second = (cell(each) if each is not None else "–" for each in (card.clone, card.prompted))
+    return first, second
+
+
+def _own(human: Mapping[str, Any]) -> str:
+    found = interval(human.get("relevance"))
+    return percent(found.value) if found else "–"
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else percent(value)
+
+
+def _length(each: Candidate) -> str:
+    ratio = number((each.shape or {}).get("length_ratio"))
+    return "–" if ratio is None else decimal(ratio)
+
+
+def _guardrails(each: Candidate) -> str:
+    if each.failed:
+        return f"{', '.join(each.failed)} fails"
+    return "pass" if all(each.guardrail(key) == "pass" for key in GUARDRAILS) else "–"
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    return [f"{row[0]:<16}{row[1]:>18}{row[2]:>18}{row[3]:>18}".rstrip() for row in rows]

@@ -1,0 +1,1 @@
+"""scorecard.json -> scorecard.html: one page that needs nothing but itself."""

@@ -1,0 +1,79 @@
+"""What the clone cost, what a thousand replies cost, and when training has paid for itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+from style_clone.evaluate.page.card import Card
+from style_clone.evaluate.page.figures import NONE, counted, number
+from style_clone.evaluate.page.marks import definitions, nothing, section, table, term
+from style_clone.units import spell_count, spell_seconds
+
+SIDES = {"clone": "The clone", "prompted": "The best prompt"}
+
+
+def cost(card: Card) -> str:
+    """The section."""
+    found = card.part("cost")
+    if not found:
+        return section("cost", "What did it cost?", nothing("No costs were written down."))
+    return section("cost", "What did it cost?", definitions(_spent(found)) + _running(card, found) + _paid(found))
+
+
+def _spent(found: Mapping[str, Any]) -> list[tuple[str, str]]:
+    seconds, tokens = number(found.get("train_seconds")), number(found.get("train_tokens"))
+    memory, size = number(found.get("peak_memory_gb")), number(found.get("adapter_mb"))
+    measuring = number(found.get("evaluate_seconds"))
+    told = [
+        ("Training", spell_seconds(seconds) if seconds is not None else NONE),
+        ("Tokens trained on", spell_count(tokens) if tokens is not None else NONE),
+        ("Peak memory", f"{memory:.1f} GB" if memory is not None else NONE),
+        ("Adapter", f"{size:,.0f} MB" if size is not None else NONE),
+        ("This measurement", spell_seconds(measuring) if measuring is not None else NONE),
+    ]
+    return [(escape(name), escape(value)) for name, value in told]
+
+
+def _running(card: Card, found: Mapping[str, Any]) -> str:
+    title, thousand = "<h3>A thousand replies</h3>", found.get("thousand_replies") or {}
+    rows = []
+    for side, name in SIDES.items():
+        row = thousand.get(side) or {}
+        tokens = [number(row.get(key)) for key in ("prompt_tokens", "reply_tokens")]
+        if None not in tokens:
+            rows.append([name, *(spell_count(count) for count in tokens if count is not None)])
+    if not rows:
+        return title + nothing(card.why_missing("No replies were generated, so their length is not known."))
+    return title + table(("", "Tokens read", "Tokens written"), rows, "Tokens of a thousand replies")
+
+
+def _paid(found: Mapping[str, Any]) -> str:
+    title, api = f"<h3>{term('When has training paid for itself?', 'cost')}</h3>", found.get("api") or {}
+    if not api:
+        return title + nothing("No price of a paid API was given to compare with.")
+    return f"{title}<p>{escape(' '.join(_bill(api)))}</p>"
+
+
+def _bill(api: Mapping[str, Any]) -> list[str]:
+    """The sums in sentences."""
+    currency = str(api.get("currency") or "")
+    prices = [_money(number(api.get(f"{side}_per_million")), currency) for side in ("input", "output")]
+    told = [f"At {prices[0]} for a million tokens read and {prices[1]} for a million written,"]
+    told.append(
+        f"a thousand replies by the best prompt cost {_money(number(api.get('prompted_per_thousand')), currency)}."
+    )
+    hourly, even = number(api.get("clone_hourly")), number(api.get("break_even_replies"))
+    if hourly is not None:
+        told.append(f"The machine the clone runs on was put at {_money(hourly, currency)} an hour.")
+    if even is None:
+        return [*told, "At these prices it never has."]
+    return [*told, f"Training has paid for itself after {counted(even, 'reply', 'replies')}."]
+
+
+def _money(amount: float | None, currency: str) -> str:
+    if amount is None:
+        return NONE
+    # Prices of single replies are fractions of a cent.
+    return f"{amount:,.2f} {currency}".strip() if amount >= 1 else f"{amount:.3g} {currency}".strip()

@@ -1,0 +1,99 @@
+"""How the scorecard's numbers are written, on the page and in the terminal. What is not there is told as not measured."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+NONE = "not measured"
+Form = Callable[[float], str]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A number with its 95% interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def number(raw: Any) -> float | None:
+    """`raw` where it is a finite number, else None."""
+    if isinstance(raw, bool) or not isinstance(raw, int | float):
+        return None
+    return float(raw) if math.isfinite(raw) else None
+
+
+def interval(raw: Any) -> Interval | None:
+    """An interval of the scorecard. A number alone, or one without its bounds, is an interval of no width."""
+    if not isinstance(raw, Mapping):
+        alone = number(raw)
+        return None if alone is None else Interval(alone, alone, alone)
+    value = number(raw.get("value"))
+    if value is None:
+        return None
+    low, high = number(raw.get("low")), number(raw.get("high"))
+    return Interval(value, value if low is None else low, value if high is None else high)
+
+
+def decimal(value: float | None, digits: int = 2) -> str:
+    """Such as "0.87", or "−0.31" with a real minus."""
+    if value is None:
+        return NONE
+    text = f"{value:,.{digits}f}"
+    # What rounds to nothing has no sign.
+    return text.lstrip("-") if not text.strip("-0.,") else text.replace("-", "−")
+
+
+def thirds(value: float | None) -> str:
+    """A decimal with three digits: bits per byte differ in the third."""
+    return decimal(value, 3)
+
+
+def signed(value: float | None, form: Form = decimal) -> str:
+    """A difference, such as "+0.12"."""
+    if value is None:
+        return NONE
+    text = form(value)
+    return text if text[:1] == "−" or not text.strip("0.,% ") else f"+{text}"
+
+
+def percent(share: float | None) -> str:
+    """Such as "31%"; one digit more for what is under 10%, where it says something."""
+    if share is None:
+        return NONE
+    scaled = 100 * share
+    digits = 1 if 0 < abs(scaled) < 9.95 and abs(scaled - round(scaled)) >= 0.05 else 0
+    return decimal(scaled, digits) + "%"
+
+
+def bounds(found: Interval | None, form: Form = decimal) -> str:
+    """The 95% interval, such as "0.70 to 1.02"; empty where there is none."""
+    if found is None or found.low == found.high:
+        return ""
+    return f"{form(found.low)} to {form(found.high)}"
+
+
+def spelled(found: Interval | None, form: Form = decimal) -> str:
+    """Number and interval, such as "0.87 (0.70 to 1.02)"."""
+    if found is None:
+        return NONE
+    between = bounds(found, form)
+    return f"{form(found.value)} ({between})" if between else form(found.value)
+
+
+def chance(p: float | None) -> str:
+    """A p value, such as "p = 0.03" or "p < 0.001"."""
+    if p is None:
+        return ""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.2f}" if p >= 0.01 else f"p = {p:.3f}"
+
+
+def counted(count: float | None, noun: str, plural: str = "") -> str:
+    """Such as "1 reply", "212 replies"."""
+    if count is None:
+        return f"an unknown number of {plural or noun + 's'}"
+    return f"{count:,.0f} {noun if count == 1 else plural or noun + 's'}"

@@ -1,0 +1,143 @@
+"""Guardrails: what would spoil a good voice. Each says in words whether the clone passes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from html import escape
+from typing import Any
+
+from style_clone.evaluate.page import protocol
+from style_clone.evaluate.page.candidates import named
+from style_clone.evaluate.page.card import Candidate, Card
+from style_clone.evaluate.page.figures import (
+    NONE,
+    Interval,
+    bounds,
+    decimal,
+    interval,
+    number,
+    percent,
+    signed,
+    spelled,
+    thirds,
+)
+from style_clone.evaluate.page.marks import folded, nothing, outcome, section, table, term
+
+Cell = Callable[[Candidate], str]
+SHAPE: tuple[tuple[str, str, Callable[[float | None], str]], ...] = (
+    ("length_ratio", "Median length, of the author's", decimal),
+    ("distinct2_ratio", "Different word pairs, of the author's", decimal),
+    ("gzip_ratio", "Size compressed, of the author's", decimal),
+    ("empty", "Empty replies", percent),
+    ("looping", "Replies that loop", percent),
+    ("unterminated", "Replies without an end", percent),
+)
+"""Figures of the third guardrail, with their names and how they are written."""
+WORDS = {"pass": "passes", "fail": "fails", "unknown": "not measured"}
+
+
+def guardrails(card: Card) -> str:
+    """The section."""
+    lead = "A clone that fails one of these is rejected, however good its voice is."
+    measured = [each for each in card.rivals if each.relevance or each.shape]
+    if not measured:
+        why = card.why_missing("Nothing was generated, so there was nothing to check.")
+        return section("guardrails", "Is anything wrong with it?", nothing(why), lead)
+    inside = (
+        _relevance(card) + _copying(card) + _shape(card) + folded("Every candidate, every number", _everything(card))
+    )
+    return section("guardrails", "Is anything wrong with it?", inside, lead)
+
+
+def _relevance(card: Card) -> str:
+    name = term("Nearer their own prompt than 19 others", "relevance")
+    own = _ranged(interval(card.part("human").get("relevance")))
+    row = [name, *_cells(card, lambda each: _ranged(each.relevance)), own]
+    told = f"It must not certainly be more than {protocol.RELEVANCE_SLACK:.2f} below the best prompt's."
+    return _guardrail(card, "relevance", "It answers what it was asked", "It answers beside the question", told, [row])
+
+
+def _copying(card: Card) -> str:
+    own = percent(number(card.part("human").get("copying")))
+    copied, recited = term("12 words in a row from training", "copying"), term("Said on word for word", "extraction")
+    rows = [
+        [copied, *_cells(card, lambda each: percent(each.copied)), own],
+        ["More than the author's own", *_cells(card, lambda each: signed(each.excess, percent)), "–"],
+        [recited, *_cells(card, _extracted), "–"],
+    ]
+    told = f"At most {percent(protocol.MOST_COPIED)} of replies more than the author's own."
+    return _guardrail(card, "copying", "It writes, and does not recite", "It recites its training", told, rows)
+
+
+def _shape(card: Card) -> str:
+    human = card.part("human").get("shape") or {}
+    rows = []
+    for key, name, form in SHAPE:
+        own = form(number(human[key])) if key in human else "1" if key.endswith("ratio") else "–"
+        cells = [form(_of_shape(each, key)) for each in card.rivals]
+        rows.append([term(name, "shape") if key == "length_ratio" else escape(name), *cells, own])
+    low, high = protocol.LENGTHS
+    words = number(human.get("median_words"))
+    median = f" Theirs is {words:,.0f} words." if words is not None else ""
+    told = f"The median length must be between {low} and {high} times the author's.{median}"
+    return _guardrail(card, "shape", "Its replies are whole, and as long as theirs", "It is out of shape", told, rows)
+
+
+def _guardrail(card: Card, key: str, good: str, bad: str, told: str, rows: list[list[str]]) -> str:
+    state = card.clone.guardrail(key) if card.clone else "unknown"
+    title, result = (bad if state == "fail" else good), outcome(state, WORDS[state])
+    headers = (
+        '<span class="aside">Measure</span>',
+        *(("Clone" if each.role == "clone" else "Best prompt") for each in card.rivals),
+        "Real replies",
+    )
+    shown = table(headers, rows, f"{key.capitalize()} of clone, best prompt and the author's own replies")
+    return f'<div class="guardrail"><h3>{escape(title)} {result}</h3><p class="hint">{escape(told)}</p>{shown}</div>'
+
+
+def _cells(card: Card, cell: Cell) -> list[str]:
+    return [cell(each) for each in card.rivals]
+
+
+def _ranged(found: Interval | None) -> str:
+    return NONE if found is None else f"{percent(found.value)}<small>{bounds(found, percent)}</small>"
+
+
+def _extracted(each: Candidate) -> str:
+    return f"{each.extraction[0]} of {each.extraction[1]}" if each.extraction else NONE
+
+
+def _of_shape(each: Candidate, key: str) -> float | None:
+    shape: Mapping[str, Any] = each.shape or {}
+    return number(shape.get(key))
+
+
+def _everything(card: Card) -> str:
+    headers = (
+        "Candidate",
+        "S",
+        "V",
+        "Attributed",
+        "Habits",
+        "Bits per byte",
+        "Specificity",
+        "Relevance",
+        "Copied",
+        "Fails",
+    )
+    rows = [
+        [
+            named(each),
+            spelled(each.voice),
+            spelled(each.capped),
+            percent(each.attribution),
+            spelled(each.habits),
+            spelled(each.bits, thirds),
+            spelled(each.specificity, thirds),
+            spelled(each.relevance, percent),
+            percent(each.copied),
+            escape(", ".join(each.failed)) or "nothing",
+        ]
+        for each in card.candidates
+    ]
+    return table(headers, rows, "Every candidate, every number")

@@ -1,0 +1,222 @@
+"""What every number means, which thresholds hold, and what the scorecard was made from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from html import escape
+from typing import Any
+
+from style_clone.evaluate.page import protocol
+from style_clone.evaluate.page.card import Card
+from style_clone.evaluate.page.figures import counted, number
+from style_clone.evaluate.page.marks import definitions, nothing, table
+
+LOW, HIGH = protocol.LENGTHS
+DEFINITIONS: tuple[tuple[str, str, str], ...] = (
+    (
+        "verdict",
+        "The verdict",
+        "“Worth it”: the gate passes, the clone's V is ahead of the best prompted candidate's by "
+        f"{protocol.LEAST_GAIN:.2f} or more "
+        "with a lower bound above 0, habits or held-out fit agree and neither says the opposite, and no "
+        "guardrail fails. With "
+        f"{protocol.VOTES} or more blind votes their lower bound must be over one half; without, the verdict is "
+        "provisional. “A prompt "
+        f"is enough”: the upper bound of the difference is under {protocol.LEAST_GAIN:.2f}. “Rejected”: a "
+        "guardrail fails. "
+        "“Inconclusive”: none of these. “Cannot measure”: the gate fails.",
+    ),
+    (
+        "voice",
+        "Voice match, S and V",
+        "A classifier over groups of 2 to 4 letters, fitted on the author's and other people's replies that no "
+        "clone or prompt has seen, "
+        "with names, numbers and links masked and texts cut to like lengths. S is a candidate's mean score, with "
+        "other people's "
+        f"mean put at 0 and the author's own at 1; V is S, but at most 1. S above {protocol.OVERSHOOT} is “more "
+        "like them than they "
+        "are”: not punished here, since habits and copying show a caricature.",
+    ),
+    (
+        "gate",
+        "The gate, and “cannot measure”",
+        "Bundles of ten replies by the author and by people the classifier has never seen. It must tell them "
+        "apart with an AUC of "
+        f"{protocol.GATE_AUC:.2f} or more (1 is perfect, 0.5 a coin), a lower bound over {protocol.GATE_LOW:.2f}, "
+        "and above what "
+        "chance reaches with shuffled labels (the 97.5th percentile of 50). Where it cannot, no number about "
+        "voice means anything, "
+        "and the page says “cannot measure”: usually for want of writing.",
+    ),
+    (
+        "attribution",
+        "Attributed",
+        "Share of bundles that the classifier gives to the author rather than to any of the other people.",
+    ),
+    (
+        "habits",
+        "Habits",
+        "Function words, punctuation, capitals, emoji, stretched letters: by how many standard deviations of "
+        "other people's a candidate "
+        "is off the author, at most 3 each, over equal numbers of words. 0 is as far off as other people are, 1 "
+        "as near as the "
+        "author's newest replies. Too much of a habit counts like too little.",
+    ),
+    (
+        "fit",
+        "Held-out fit, bits per byte",
+        "How many bits the model needs for each byte of the replies the author really wrote, below the "
+        "candidate's own full prompt. The "
+        "end of a reply counts; bytes are those of UTF-8. Lower is better.",
+    ),
+    (
+        "specificity",
+        "Specificity",
+        "How many bits per byte a candidate gains on the plain model for this author, minus what it gains for "
+        "other people. Above 0, it "
+        "has learnt this author and not only how chats go.",
+    ),
+    (
+        "guardrails",
+        "Guardrails",
+        "Relevance, copying and shape. The clone must pass each; they never make a verdict better.",
+    ),
+    (
+        "relevance",
+        "Relevance",
+        "Share of replies whose embedding is nearer the message they answer than 19 other messages. The lower "
+        "bound of the difference to "
+        f"the best prompted candidate must be over −{protocol.RELEVANCE_SLACK:.2f}.",
+    ),
+    (
+        "copying",
+        "Copying",
+        "Share of replies with 12 words in a row that stand in the training part, minus the same share of the "
+        "author's own newest "
+        f"replies; at most {100 * protocol.MOST_COPIED:.0f}%.",
+    ),
+    (
+        "extraction",
+        "Word for word",
+        "Of 100 training replies, how many are gone on with word for word, 20 tokens, by a candidate that is "
+        "given the first half.",
+    ),
+    (
+        "shape",
+        "Shape",
+        f"Median length against the author's, {LOW} to {HIGH}; how many word pairs are different ones, and how "
+        "far the replies can be "
+        "compressed, against as much of the author's writing; shares that are empty, loop, or never end.",
+    ),
+    ("examples", "Examples", "Eight test messages drawn by a fixed seed, with the first reply of each candidate."),
+    (
+        "votes",
+        "Blind votes",
+        "Clone and best prompt on random sides, rendered alike, without names; ties count half, results stay hidden until "
+        "a fixed number is in. Now and then a trap puts the real reply beside one that plainly is not; who falls for those "
+        "is not counted. The interval is Wilson's. Authors, people who know them and strangers are never added up.",
+    ),
+    (
+        "cost",
+        "Costs",
+        "As measured on this machine. Training has paid for itself once the replies a paid API would have been "
+        "asked for cost as much.",
+    ),
+    (
+        "intervals",
+        "Intervals and chance",
+        "All intervals are 95%, by resampling whole conversations 2,000 times, the author's and other people's "
+        "too. “By chance” is a "
+        "paired permutation test of 10,000 sign flips; voice, habits and fit are corrected for being three (Holm).",
+    ),
+    (
+        "candidates",
+        "Candidates",
+        "Same base model, decoding, length and messages for all. Every setting was chosen on DEV, a part of the "
+        "writing that is neither "
+        "trained on nor tested on, the prompts' as well. The comparison that decides was fixed beforehand: the "
+        "clone against the best "
+        f"prompted candidate. Under {protocol.EXPLORATORY[0]} test replies or {protocol.EXPLORATORY[1]} "
+        "conversations a scorecard is "
+        "exploratory.",
+    ),
+)
+"""Key, name and meaning of everything the page measures; headings link to `#def-key`."""
+MAKING = (
+    "persona",
+    "base",
+    "protocol",
+    "kind",
+    "seed",
+    "adapter_sha256",
+    "test_sha256",
+    "base_sha256",
+    "versions",
+    "hashes",
+)
+"""Fields of the scorecard that say what it was made from."""
+
+
+def methods(card: Card) -> str:
+    """The section."""
+    rows = [
+        (f'<span id="def-{key}" tabindex="-1">{escape(name)}</span>', escape(meaning))
+        for key, name, meaning in DEFINITIONS
+    ]
+    told = definitions(rows, "meanings")
+    head = '<div class="head"><h2 id="methods-title">What the numbers mean</h2></div>'
+    return f'<section id="methods" aria-labelledby="methods-title">{head}{told}{_parts(card)}{_made(card)}</section>'
+
+
+def _parts(card: Card) -> str:
+    title, sizes = "<h3>What it was measured on</h3>", card.sizes
+    rows = [
+        ["Test replies", counted(card.replies, "reply", "replies")],
+        ["Test conversations", counted(card.conversations, "conversation")],
+    ]
+    named = (
+        ("judge_replies", "Replies the judge was fitted on"),
+        ("samples", "Replies drawn for each message"),
+        ("dropped_test_replies", "Test replies dropped as near copies"),
+    )
+    rows += [[name, f"{count:,.0f}"] for key, name in named if (count := number(sizes.get(key))) is not None]
+    people = (
+        ("impostors_fitted", "Other people the judge was fitted on"),
+        ("impostors_unseen", "Other people it had never seen"),
+    )
+    rows += [[name, escape(", ".join(map(str, sizes[key])))] for key, name in people if sizes.get(key)]
+    return title + table(("", ""), rows, "What the scorecard was measured on")
+
+
+def _made(card: Card) -> str:
+    title = "<h3>What it was made from</h3>"
+    rows = [
+        [escape(name.replace("_", " ").capitalize()), _value(card.raw[name])]
+        for name in MAKING
+        if card.raw.get(name) is not None
+    ]
+    made = _moment(card.raw.get("made"))
+    rows += [["Made", escape(made)]] if made else []
+    return title + (
+        table(("", ""), rows, "What the scorecard was made from") if rows else nothing("Nothing was written down.")
+    )
+
+
+def _value(raw: Any) -> str:
+    if isinstance(raw, Mapping):
+        return "<br>".join(f"{escape(str(name))} <code>{escape(_plain(value))}</code>" for name, value in raw.items())
+    return f"<code>{escape(_plain(raw))}</code>"
+
+
+def _plain(raw: Any) -> str:
+    return raw if isinstance(raw, str) else json.dumps(raw, ensure_ascii=False, default=str)
+
+
+def _moment(raw: Any) -> str:
+    """A moment as people write it; as it is where it is none."""
+    try:
+        return datetime.fromisoformat(str(raw)).strftime("%-d %B %Y, %H:%M %Z").strip(" ,") if raw else ""
+    except ValueError:
+        return str(raw)

@@ -1,0 +1,22 @@
+"""The protocol's thresholds as the page tells and draws them. They are conventions, fixed before anything was measured."""
+
+from __future__ import annotations
+
+OVERSHOOT = 1.25
+"""S above this is "more like them than they are"."""
+GATE_AUC, GATE_LOW = 0.80, 0.70
+"""What the verifier's AUC must reach, and what its lower 95% bound must be over."""
+LEAST_GAIN = 0.10
+"""What the clone's V must be ahead of the best prompted candidate's for training to be worth it."""
+RELEVANCE_SLACK = 0.05
+"""By how much the clone's relevance may certainly not be below the best prompted candidate's."""
+MOST_COPIED = 0.02
+"""Share of replies with a run copied from training, above the author's own rate."""
+LENGTHS = (0.67, 1.5)
+"""Bounds of the median length against the author's."""
+VOTES = 40
+"""Blind votes from which on they count towards the verdict."""
+EXPLORATORY = (100, 20)
+"""Under so many test replies or conversations a scorecard is exploratory."""
+CERTAIN = 0.05
+"""A p value under this, after Holm's correction, is no chance."""

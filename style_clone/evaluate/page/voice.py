@@ -1,0 +1,111 @@
+"""Voice match: every candidate between other people and the author, the difference, and whether it could be measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+
+from style_clone.evaluate.page import protocol
+from style_clone.evaluate.page.candidates import between_anchors, keys, measured
+from style_clone.evaluate.page.card import Card
+from style_clone.evaluate.page.figures import (
+    Form,
+    Interval,
+    bounds,
+    chance,
+    decimal,
+    interval,
+    number,
+    signed,
+    spelled,
+    thirds,
+)
+from style_clone.evaluate.page.marks import nothing, outcome, section, table, term
+from style_clone.evaluate.page.strips import Row, Scale, band, lines, picture, plot, pointers, whisker
+
+CONTRASTS: tuple[tuple[str, str, Form, int], ...] = (
+    ("voice", "Voice match", decimal, 1),
+    ("habits", "Habits", decimal, 1),
+    ("fit", "Bits per byte", thirds, -1),
+    ("relevance", "Relevance", decimal, 1),
+)
+"""Measure, its name, how its numbers are written, and 1 where more is better, -1 where less is."""
+_AXIS = 44
+
+
+def voice(card: Card) -> str:
+    """The section."""
+    lead = (
+        f"A judge that was never shown a clone reads the replies. 0 is how it rates other people, 1 how it rates what "
+        f"{card.author} really wrote. The line through each mark is its 95% interval."
+    )
+    return section("voice", "Does it sound like them?", f"{_strips(card)}{_gate(card)}{_contrasts(card)}", lead)
+
+
+def _strips(card: Card) -> str:
+    found = measured(card, lambda each: each.voice)
+    if not found:
+        return nothing(
+            card.why_missing("Nobody's voice was measured: the judge cannot tell this author from other people.")
+        )
+    head, caption = term("Voice match, S", "voice"), "Voice match of every candidate"
+    return keys() + between_anchors(card, found, head, caption, over=protocol.OVERSHOOT)
+
+
+def _gate(card: Card) -> str:
+    """Whether the judge can tell the author from other people at all."""
+    title, gate = "<h3>Can it be measured here?</h3>", card.part("gate")
+    if not gate:
+        return title + nothing(card.why_missing("The judge was not tested."))
+    auc, null = interval(gate.get("auc")), number(gate.get("null_high"))
+    told = [f"The judge tells {card.author} from people it has never seen with an AUC of {spelled(auc)}."]
+    if null is not None:
+        told.append(f"With the labels shuffled, chance alone reaches {decimal(null)}.")
+    failed = [str(each) for each in gate.get("failed") or ()]
+    told += [f"What failed: {'; '.join(failed)}."] if failed else []
+    said = outcome("pass", "Yes") if gate.get("passed") else outcome("fail", "No: take the marks above as guesses")
+    return f'{title}<p class="gate">{said} {escape(" ".join(told))}</p>{_gauge(auc, null)}'
+
+
+def _gauge(auc: Interval | None, null: float | None) -> str:
+    """The judge's AUC, from a coin's to a perfect one."""
+    if auc is None:
+        return ""
+    scale = Scale.over([auc.low], least=(0.4, 1.0), most=(0.0, 1.0))
+    behind = (band(scale, scale.low, null, "beyond") if null is not None else "") + lines(scale, (protocol.GATE_AUC,))
+    drawn = picture(f"AUC {spelled(auc)}; {protocol.GATE_AUC:.2f} is asked for", behind + whisker(scale, auc, "other"))
+    labels = pointers(scale, [(protocol.GATE_AUC, f"{protocol.GATE_AUC:.2f} is asked for")], _AXIS)
+    if null is not None:
+        labels += f'<text x="{scale.at(scale.low):.2f}%" y="{_AXIS - 8}">shaded: chance</text>'
+    head = picture(f"An axis of AUC from {scale.low:g} to 1", labels, height=_AXIS, kind="axis")
+    row = Row("<span>The judge</span>", drawn, f"<b>{decimal(auc.value)}</b><small>{bounds(auc)}</small>")
+    return plot(("", head, term("AUC", "gate")), [row], "How well the judge tells the author from other people")
+
+
+def _contrasts(card: Card) -> str:
+    """The clone minus the best prompted candidate, measure by measure."""
+    title, found = "<h3>The clone against the best prompt</h3>", card.part("contrasts")
+    rows = [
+        [term(name, key), *_contrast(found[key], form, better)]
+        for key, name, form, better in CONTRASTS
+        if isinstance(found.get(key), Mapping)
+    ]
+    if not rows:
+        return title + nothing(card.why_missing("There was nothing to compare."))
+    headers = ("Measure", "Clone − prompt", "In words")
+    return title + table(headers, rows, "The clone minus the best prompted candidate")
+
+
+def _contrast(raw: Mapping[str, object], form: Form, better: int) -> list[str]:
+    """The cells of one measure. Relevance is no metric of the verdict, so its p is not corrected and not asked for."""
+    found, p = interval(raw), number(raw.get("p_holm"))
+    if found is None:
+        return [signed(None), outcome("unknown", "not measured")]
+    ahead, behind = (found.low > 0, found.high < 0) if better > 0 else (found.high < 0, found.low > 0)
+    words = "clone better" if ahead else "prompt better" if behind else "no clear difference"
+    if (ahead or behind) and p is not None and p >= protocol.CERTAIN:
+        ahead, behind, words = False, False, f"{words}, perhaps by chance"
+    state = "pass" if ahead else "fail" if behind else "unknown"
+    difference = f"{signed(found.value, form)}<small>{bounds(found, form)}</small>"
+    told = f"<small>{chance(p)} by chance</small>" if p is not None else ""
+    return [difference, outcome(state, words) + told]
