@@ -16,6 +16,8 @@ from style_clone import __version__
 from style_clone.cli import COMMANDS, cli
 from style_clone.doctor import VARIABLES
 from style_clone.ingest.registry import IMPORTERS
+from style_clone.ingest.report import total_authors
+from style_clone.ingest.run import inspect
 from style_clone.serving.catalogue import Kind
 from style_clone.train.recipe import Recipe
 
@@ -124,6 +126,21 @@ def test_make_targets_are_there() -> None:
     assert {"demo", "test", "check", "setup"} <= targets
 
 
+def test_the_corpora_are_as_their_page_says() -> None:
+    """Every corpus has its section, with the messages there are and every person's name and number of them."""
+    page = (ROOT / "corpus" / "README.md").read_text(encoding="utf-8")
+    sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL))
+    folders = {path.name for path in (ROOT / "corpus").iterdir() if path.is_dir()} - {"formats"}
+    assert sections.keys() == folders
+    for name, section in sections.items():
+        reports = inspect([ROOT / "corpus" / name])
+        assert f"| messages | {sum(report.messages + report.other for report in reports):,} " in section
+        assert not any(report.unparsed or report.undated or report.skipped for report in reports)
+    written = total_authors(inspect([ROOT / "corpus" / "others"]))
+    assert len(written) == 7
+    assert all(f"| {person} | {number} | " in sections["others"] for person, number in written.items())
+
+
 def test_every_importer_has_its_page_and_every_page_its_importer() -> None:
     pages = {path.stem for path in (ROOT / "corpus" / "formats").glob("*.md")}
     assert pages == {importer.name for importer in IMPORTERS}
@@ -205,8 +222,13 @@ def test_the_only_package_index_named_is_pytorch_s_for_cpus() -> None:
     assert found <= {("scripts/setup.sh", PYTORCH_CPU)}
 
 
-def test_the_sample_corpus_holds_writing_and_nothing_else() -> None:
+def test_the_sample_corpora_hold_writing_and_nothing_else() -> None:
     """A page of ours beside the posts would be read as one of them."""
+    others = [name for name in tracked() if name.startswith("corpus/others/")]
+    assert len(others) == 5
+    assert all(
+        re.match(r"corpus/others/(?:whatsapp/WhatsApp Chat with .+\.txt|jsonl/.+\.jsonl)$", name) for name in others
+    )
     nell = [name for name in tracked() if name.startswith("corpus/nell/")]
     assert len(nell) >= 18
     assert all(
