@@ -75,7 +75,7 @@ def follow(workspace: Workspace, until: Callable[[scoring.View], bool]) -> scori
 def test_what_to_do_is_told_before_there_is_a_scorecard(workspace: Workspace, nell: PersonaFolder) -> None:
     page = scoring.look(workspace, "nell", Follower()).page
     assert page is not None
-    assert "Up to 20 minutes" in page
+    assert "not been measured yet" in page
     assert "step 1" in scoring.look(workspace, None, Follower()).status
     (nell.adapter / "run.json").unlink()
     page = scoring.look(workspace, "nell", Follower()).page

@@ -43,7 +43,7 @@ def test_measured_cancelled_and_read(
     ):
         page = driver.page
         driver.step("Scorecard")
-        expect(page.locator("#scorecard-page")).to_contain_text("Up to 20 minutes", timeout=20_000)
+        expect(page.locator("#scorecard-page")).to_contain_text("not been measured yet", timeout=20_000)
         page.locator("#scorecard-measure").click()
         expect(page.locator("#scorecard-status")).to_contain_text("plain", timeout=30_000)
         show(driver, f"{kind}-scorecard-1-running")
@@ -63,11 +63,13 @@ def test_measured_cancelled_and_read(
         assert wide <= 0
         colour = frame.locator("body").evaluate("body => getComputedStyle(body).backgroundColor")
         assert colour == ("rgb(12, 10, 9)" if dark else "rgb(250, 250, 249)")
-        frame.locator("#habits .how").click()
+        frame.locator("#habits .how").focus()
+        page.keyboard.press("Enter")
         expect(frame.locator("#def-habits")).to_be_in_viewport()
         assert page.title() == "style-clone"
         with page.expect_download() as got:
             page.get_by_text("Download scorecard.html").click()
         assert got.value.suggested_filename == "sam-scorecard.html"
         assert Path(got.value.path()).read_text(encoding="utf-8").startswith("<!doctype html>")
-        assert driver.errors == []
+        # Nothing may run in the frame, which the browser says aloud when the driver's own listeners try to.
+        assert [error for error in driver.errors if "Blocked script execution in 'about:srcdoc'" not in error] == []

@@ -185,7 +185,8 @@ _NARROW = """
   #habits .strips:not(:last-of-type) .value { text-align: left; padding-left: 0; }
   .strips .name .badge { margin-left: 5px; } .strips .value small { max-width: 130px; margin-left: auto; }
   .asked { max-width: 94%; } .replies { grid-template-columns: 1fr; }
-  .meanings > div { grid-template-columns: 1fr; } .plain { font-size: 0.88rem; } .plain .outcome { white-space: normal; }
+  .meanings > div { grid-template-columns: 1fr; } .plain { font-size: 0.88rem; }
+  .plain .outcome { white-space: normal; }
   .plain :is(th, td) { padding-left: 10px; } #methods .plain th { width: 45%; }
   .guardrail .plain :is(th, td):not(:first-child) { width: auto; }
 }
@@ -196,15 +197,18 @@ _PAPER = """
 @media print {
   :root { color-scheme: light; LIGHT --paper: #ffffff; }
   * { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
-  html { font-size: 12.5px; } body { font-size: 1rem; orphans: 3; widows: 3; } main { max-width: none; padding: 0; } footer { padding: 8px 0 0; }
+  html { font-size: 12.5px; } body { font-size: 1rem; orphans: 3; widows: 3; }
+  main { max-width: none; padding: 0; } footer { padding: 8px 0 0; }
   section, .verdict { padding: 14px 16px; break-inside: auto; }
   h2, h3, .head, .lead, .legend, .hint { break-after: avoid; break-inside: avoid; }
-  .strips .value small { white-space: nowrap; } .strips .value small.over { white-space: normal; }
+  .strips .value small { white-space: nowrap; }
+  .strips .value small.over { white-space: normal; }
   svg text { font-size: 11px; } .replies { grid-template-columns: repeat(4, 1fr); }
   .strips, tr, .guardrail, .examples > li, .tiles > li, .meanings > div, .figures, .note, .gate { break-inside: avoid; }
   .how, .skip { display: none; } .term, .code { text-decoration: none; }
   details::details-content { content-visibility: visible; block-size: auto; }
-  details .plain { min-width: 0; font-size: 6.4pt; } details .plain small { font-size: inherit; } details .plain :is(th, td) { padding-left: 6px; }
+  details .plain { min-width: 0; font-size: 6.4pt; }
+  details .plain small { font-size: inherit; } details .plain :is(th, td) { padding-left: 6px; }
   details .plain td { white-space: normal; } .scroll { overflow: visible; }
 }
 """

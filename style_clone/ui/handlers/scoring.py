@@ -20,13 +20,12 @@ from style_clone.workspace import PersonaFolder, Workspace, read_json
 GRACE_SECONDS = 15.0
 """What a measurement that is cancelled is given to end."""
 STAGES = {"model": "Getting the base model ready", "evaluate": "Measuring"}
-OFFER = (
-    "Measure compares the clone with the base model and with the best prompts: it writes replies to messages "
-    "none of them has "
-    "seen, and a judge, habits, fit and guardrails say which is nearer. Up to 20 minutes. Quick takes about one "
-    "and looks at "
-    "held-out fit only."
+OFFER = "The clone has not been measured yet."
+HINT = (
+    "Measure takes up to 20 minutes: the clone, the base model and the best prompts answer messages none of them has seen, and "
+    "voice, habits, fit and guardrails say which is nearest. Quick takes about one, and looks at held-out fit only."
 )
+"""What the two buttons do."""
 STALE = "This scorecard is of another adapter or other test replies than there are now."
 UNREADABLE = "The scorecard on file cannot be read."
 
@@ -98,7 +97,11 @@ def scorecard(folder: PersonaFolder) -> str:
     """The last scorecard in a frame in which nothing can run, with its downloads; what to do where there is none."""
     if not folder.scorecard.exists():
         has_clone = (folder.adapter / "run.json").exists()
-        return notice(OFFER) if has_clone else notice("There is no clone to measure yet.", "Train one in step 3.")
+        return (
+            notice(OFFER, "Press Measure.")
+            if has_clone
+            else notice("There is no clone to measure yet.", "Train one in step 3.")
+        )
     found = read_json(folder.scorecard)
     if not isinstance(found, Mapping):
         return notice(UNREADABLE, "Measure again.")

@@ -11,7 +11,7 @@ import gradio as gr
 
 from style_clone.errors import StyleCloneError
 from style_clone.ui.handlers.following import Follower
-from style_clone.ui.handlers.scoring import View, begin, look, stop
+from style_clone.ui.handlers.scoring import HINT, View, begin, look, stop
 from style_clone.ui.markup import failure
 from style_clone.ui.views.desk import Desk, listen
 
@@ -140,6 +140,7 @@ def _build_board() -> Board:
         measure = gr.Button("Measure", variant="primary", size="md", min_width=90, elem_id="scorecard-measure")
         quick = gr.Button("Quick", size="md", min_width=90, elem_id="scorecard-quick")
         cancel = gr.Button("Cancel", size="md", min_width=90, interactive=False, elem_id="scorecard-cancel")
+    gr.HTML(f'<p class="sc-hint">{HINT}</p>', elem_id="scorecard-hint")
     return Board(
         measure=measure,
         quick=quick,
