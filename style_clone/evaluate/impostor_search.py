@@ -27,8 +27,9 @@ from style_clone.workspace import PersonaFolder
 
 MOST_PAIRS = 200
 """Of one impostor: enough for 20 bundles of 10, so that nobody outweighs the others."""
-MOST_MESSAGES = 50_000
-"""A larger corpus is cut to the impostor's own threads, and to so many messages, before pairs are made of it."""
+MOST_MESSAGES = 25_000
+"""A larger corpus is cut to the impostor's own threads, and to so many messages, before pairs are made of it: what is
+wanted are 200 pairs, and making them takes time by the message, for each impostor anew."""
 
 _SOFTWARE = frozenset({"system", "github", "gitlab", "jenkins", "slackbot", "hubot", "supybot", "limnoria"})
 _BOT = re.compile(r"\[bot\]|(?:^|[\W_])bot(?:$|[\W_\d])|[a-z]Bot\b")
@@ -54,10 +55,9 @@ class Search:
         Twice as many are tried before it is given up: those who follow wrote less still.
         """
         with opened(messages, lambda name: False, lambda row, own: None) as corpus:
+            people = [(number, name) for number, name in ranked(corpus) if person_key(name) not in self._met]
             enough = len(self.found) + most
-            for number, name in [person for person in ranked(corpus) if person_key(person[1]) not in self._met][
-                : 2 * most
-            ]:
+            for number, name in people[: 2 * most]:
                 if len(self.found) < enough and person_key(name) not in self._met:
                     self.report(Event("impostors", name, len(self.found), enough))
                     self._met.add(person_key(name))
