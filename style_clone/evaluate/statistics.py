@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import sqrt
 
 import numpy as np
+
+Z95 = 1.959963984540054
+"""The 97.5th percentile of the normal distribution: two-sided 95%."""
 
 
 def ratio_difference_interval(
@@ -21,3 +25,16 @@ def ratio_difference_interval(
     differences = sums[chosen].sum(axis=1) / sizes[chosen].sum(axis=1)
     low, high = np.quantile(differences, [0.025, 0.975])
     return float(sums.sum() / sizes.sum()), float(low), float(high)
+
+
+def wilson(successes: float, votes: int) -> dict[str, float]:
+    """The share `successes` / `votes` and its 95% score interval of Wilson (1927), as {"value", "low", "high"}.
+
+    Halves are allowed among the successes, for ties. Raises ValueError without votes, and for more successes than votes.
+    """
+    if not 0 <= successes <= votes or not votes:
+        raise ValueError(f"{successes} successes of {votes} votes")
+    share, square = successes / votes, Z95 * Z95
+    middle = (share + square / (2 * votes)) / (1 + square / votes)
+    half = Z95 / (1 + square / votes) * sqrt(share * (1 - share) / votes + square / (4 * votes * votes))
+    return {"value": share, "low": max(0.0, middle - half), "high": min(1.0, middle + half)}
