@@ -111,6 +111,11 @@ class PersonaFolder:
         return self.root / "scorecard.html"
 
     @property
+    def replies(self) -> Path:
+        """replies.jsonl: what the candidates answered to the test prompts, and the real replies."""
+        return self.root / "replies.jsonl"
+
+    @property
     def runs(self) -> Path:
         """One folder a training run: events and checkpoints."""
         return self.root / "runs"

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from style_clone import store as store_module
+from style_clone import database
 from style_clone.cli.keys import command
 from style_clone.errors import StorageError, UsageError
 from style_clone.store import KEY_MARK, KeyLimits, Store
@@ -176,7 +176,7 @@ def test_two_that_find_the_same_columns_missing_do_not_both_add_them(
     url: str, old: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They look at the same moment, as far as whoever prepares the database lets them."""
-    look, together = store_module._missing, threading.Barrier(2)
+    look, together = database._missing, threading.Barrier(2)
 
     def looking(connection: Any) -> Any:
         found = look(connection)
@@ -184,7 +184,7 @@ def test_two_that_find_the_same_columns_missing_do_not_both_add_them(
             together.wait(1)
         return found
 
-    monkeypatch.setattr(store_module, "_missing", looking)
+    monkeypatch.setattr(database, "_missing", looking)
     with ThreadPoolExecutor(2) as pool:
         for store in pool.map(lambda _: Store(url), range(2)):
             assert store.accepts(OLD_SECRET)
