@@ -38,8 +38,13 @@ def build(folder: PersonaFolder) -> Prompt:
     author = Persona.load(folder).author
     notes = describe([pair.reply for pair in pairs], _other_peoples(pairs)) if pairs else []
     prompt = within_budget(Prompt(system_prompt(author, notes), exemplars(pairs)))
-    write_json(folder.baseline, {"train_sha256": file_hash(train), **_to_json(prompt)})
+    save(folder, prompt)
     return prompt
+
+
+def save(folder: PersonaFolder, prompt: Prompt) -> None:
+    """Let `prompt`, made from the train pairs there are, be the baseline. Raises StorageError if not saved."""
+    write_json(folder.baseline, {"train_sha256": file_hash(folder.split("train")), **_to_json(prompt)})
 
 
 def load(folder: PersonaFolder) -> Prompt:

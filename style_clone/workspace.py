@@ -116,6 +116,11 @@ class PersonaFolder:
         return self.root / "replies.jsonl"
 
     @property
+    def answers(self) -> Path:
+        """answers.jsonl: what every candidate was asked and answered, so that an evaluation can go on or be repeated."""
+        return self.root / "answers.jsonl"
+
+    @property
     def runs(self) -> Path:
         """One folder a training run: events and checkpoints."""
         return self.root / "runs"

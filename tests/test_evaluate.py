@@ -19,8 +19,10 @@ from safetensors.torch import load_file, save_file
 from style_clone import baseline
 from style_clone.conversation import Pair, read_pairs, write_lines
 from style_clone.errors import MissingStage
+from style_clone.evaluate import quick
 from style_clone.evaluate import run as evaluation
 from style_clone.evaluate.fit import Measurer
+from style_clone.evaluate.material import spread
 from style_clone.evaluate.statistics import ratio_difference_interval
 from style_clone.models import BaseModel, load_model, load_tokenizer
 from style_clone.progress import Event
@@ -31,6 +33,8 @@ from style_clone.workspace import PersonaFolder, Workspace, file_hash, read_json
 from tests.tiny_base import paired, tiny_base
 
 pytestmark = pytest.mark.usefixtures("one_thread")
+
+EVERYTHING = 1_000_000
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +94,7 @@ def test_replies_to_real_messages_are_measured_apart(folder: PersonaFolder, base
     alone = Measurer(model, tokenizer, 4096)([real], Prompt())
     assert apart.bits_per_byte == pytest.approx(alone.bits_per_byte, rel=1e-2)
     assert apart.bits_per_byte != both.bits_per_byte
-    told = evaluation.evaluate(folder, base, quick=False)["real_prompts"]
+    told = quick.measure(folder, base, pairs=EVERYTHING)["real_prompts"]
     assert told["pairs"] == len(read_pairs(folder.split("test")))
     assert told["bits_per_byte"].keys() == {"plain", "prompted", "clone"}
 
@@ -154,27 +158,27 @@ def test_the_verdict_is_the_interval_in_words(low: float, high: float, said: str
         "conversations": 12,
         "exploratory": False,
     }
-    sentence = evaluation.verdict(scorecard)
+    sentence = quick.sentence(scorecard)
     assert said in sentence
     assert "2.25" in sentence
     assert "2.50" in sentence
     assert sentence.endswith("From 60 replies in 12 conversations.")
-    assert evaluation.verdict({**scorecard, "exploratory": True}).endswith("conversations: exploratory.")
-    assert "Too little to say which is better" in evaluation.verdict({**scorecard, "conversations": 4})
+    assert quick.sentence({**scorecard, "exploratory": True}).endswith("conversations: exploratory.")
+    assert "Too little to say which is better" in quick.sentence({**scorecard, "conversations": 4})
 
 
 def test_only_the_clone_uses_the_adapter(folder: PersonaFolder, base: BaseModel) -> None:
-    before = evaluation.evaluate(folder, base)["bits_per_byte"]
+    before = evaluation.evaluate_quickly(folder, base)["bits_per_byte"]
     weights = load_file(folder.adapter / artifact.WEIGHTS)
     save_file({name: torch.full_like(value, 3.0) for name, value in weights.items()}, folder.adapter / artifact.WEIGHTS)
-    after = evaluation.evaluate(folder, base)["bits_per_byte"]
+    after = evaluation.evaluate_quickly(folder, base)["bits_per_byte"]
     assert after["plain"] == before["plain"]
     assert after["prompted"] == before["prompted"]
     assert after["clone"] != pytest.approx(before["clone"], rel=1e-3)
 
 
 def test_the_plain_model_is_the_base_model_itself(folder: PersonaFolder, base: BaseModel) -> None:
-    scorecard = evaluation.evaluate(folder, base, quick=False)
+    scorecard = quick.measure(folder, base, pairs=EVERYTHING)
     pairs = read_pairs(folder.split("test"))
     bare = Measurer(load_model(base), load_tokenizer(base), 4096)(pairs, Prompt())
     adapted = PeftModel.from_pretrained(load_model(base), folder.adapter)
@@ -186,7 +190,7 @@ def test_the_plain_model_is_the_base_model_itself(folder: PersonaFolder, base: B
 
 def test_the_scorecard_is_saved_and_tied_to_what_it_measured(folder: PersonaFolder, base: BaseModel) -> None:
     told: list[Event] = []
-    scorecard = evaluation.evaluate(folder, base, report=told.append)
+    scorecard = evaluation.evaluate_quickly(folder, base, report=told.append)
     assert scorecard == read_json(folder.scorecard)
     assert scorecard["test_sha256"] == file_hash(folder.split("test"))
     assert scorecard["adapter_sha256"] == file_hash(folder.adapter / artifact.WEIGHTS)
@@ -200,7 +204,7 @@ def test_the_scorecard_is_saved_and_tied_to_what_it_measured(folder: PersonaFold
 
 def test_a_scorecard_of_another_adapter_or_of_other_pairs_is_stale(folder: PersonaFolder, base: BaseModel) -> None:
     assert not evaluation.is_fresh(folder)
-    scorecard = evaluation.evaluate(folder, base)
+    scorecard = evaluation.evaluate_quickly(folder, base)
     assert evaluation.is_fresh(folder)
     for name in ("adapter_sha256", "test_sha256"):
         write_json(folder.scorecard, {**scorecard, name: "another"})
@@ -212,12 +216,12 @@ def test_quick_takes_a_run_of_neighbours_from_every_conversation(
 ) -> None:
     everything = read_pairs(folder.split("test"))
     names = {pair.conversation for pair in everything}
-    monkeypatch.setattr(evaluation, "QUICK_PAIRS", len(names))
-    quick = evaluation.evaluate(folder, base, quick=True)
-    assert quick["pairs"] == quick["conversations"] == len(names) < len(everything)
-    assert evaluation.evaluate(folder, base, quick=True)["bits_per_byte"] == quick["bits_per_byte"]
-    whole = evaluation.evaluate(folder, base, quick=False)
-    assert (whole["pairs"], whole["kind"], quick["kind"]) == (len(everything), "held-out fit", "quick")
+    monkeypatch.setattr(quick, "QUICK_PAIRS", len(names))
+    some = evaluation.evaluate_quickly(folder, base)
+    assert some["pairs"] == some["conversations"] == len(names) < len(everything)
+    assert evaluation.evaluate_quickly(folder, base)["bits_per_byte"] == some["bits_per_byte"]
+    whole = quick.measure(folder, base, pairs=EVERYTHING)
+    assert (whole["pairs"], whole["kind"], some["kind"]) == (len(everything), "quick", "quick")
 
 
 @pytest.mark.parametrize("limit", [1, 6, 7, 100])
@@ -228,7 +232,7 @@ def test_pairs_are_spread_evenly_and_stay_in_order(limit: int) -> None:
         for name, count in {"a": 2, "b": 9, "c": 9}.items()
         for number in range(count)
     ]
-    chosen = evaluation._spread(pairs, limit)
+    chosen = spread(pairs, limit)
     counts = {name: sum(pair.conversation == name for pair in chosen) for name in "abc"}
     share = -(-limit // 3)
     assert counts == {"a": min(2, share), "b": min(9, share), "c": min(9, share)}
@@ -240,11 +244,11 @@ def test_nothing_to_measure_is_told(folder: PersonaFolder, base: BaseModel) -> N
     with folder.split("test").open("w") as file:
         write_lines(file, [])
     with pytest.raises(MissingStage, match="no test pairs") as caught:
-        evaluation.evaluate(folder, base)
+        evaluation.evaluate_quickly(folder, base)
     assert "Add more writing" in caught.value.mend
     folder.split("test").unlink()
     with pytest.raises(MissingStage, match="no pairs yet"):
-        evaluation.evaluate(folder, base)
+        evaluation.evaluate_quickly(folder, base)
     assert not folder.scorecard.exists()
 
 
@@ -254,11 +258,11 @@ def test_an_adapter_that_may_have_seen_the_test_pairs_is_not_measured(folder: Pe
     with folder.split("train").open("w") as file:
         write_lines(file, (pair.to_json() for pair in pairs[1:]))
     with pytest.raises(MissingStage, match="trained on other pairs") as caught:
-        evaluation.evaluate(folder, base)
+        evaluation.evaluate_quickly(folder, base)
     assert "style-clone train nell" in caught.value.mend
     shutil.rmtree(folder.adapter)
     with pytest.raises(MissingStage, match="no adapter yet"):
-        evaluation.evaluate(folder, base)
+        evaluation.evaluate_quickly(folder, base)
 
 
 def test_a_model_that_knows_the_reply_needs_fewer_bits(base: BaseModel) -> None:

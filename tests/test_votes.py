@@ -54,7 +54,7 @@ def test_wilson_s_interval_is_that_of_other_programs() -> None:
         found = wilson(successes, votes)
         assert found == pytest.approx({"value": successes / votes, "low": other.low, "high": other.high})
     assert wilson(19.5, 40)["value"] == pytest.approx(0.4875)
-    for successes, votes in ((0, 0), (5, 4), (-1, 4)):
+    for successes, votes in ((1, 0), (5, 4), (-1, 4)):
         with pytest.raises(ValueError, match="votes"):
             wilson(successes, votes)
 

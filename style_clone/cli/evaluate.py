@@ -2,36 +2,112 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from style_clone.cli.options import json_option, print_json, settings
 from style_clone.cli.scorecard_print import print_scorecard
 from style_clone.cli.terminal import progress
+from style_clone.progress import Report
+from style_clone.settings import Settings
+from style_clone.workspace import PersonaFolder
+
+if TYPE_CHECKING:
+    from style_clone.evaluate.run import Options
+    from style_clone.models import BaseModel
+
+
+class Price(click.ParamType[tuple[float, float]]):
+    """Two prices, such as 0.15/0.60."""
+
+    name = "price"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, float]:
+        """Read them."""
+        if isinstance(value, tuple):
+            return value
+        parts = str(value).split("/")
+        try:
+            read, written = (float(part) for part in parts)
+        except ValueError:
+            self.fail(f"{value!r} is not two prices; for example: 0.15/0.60", param, ctx)
+        if not (0 <= read < float("inf") and 0 <= written < float("inf")):
+            self.fail(f"{value!r}: prices are numbers from 0 up", param, ctx)
+        return read, written
 
 
 @click.command()
 @click.argument("persona")
-@click.option("--quick", is_flag=True, help="About 60 held-out replies instead of all.")
+@click.option("--quick", is_flag=True, help="Held-out fit alone, on about 60 replies: under two minutes.")
+@click.option(
+    "--prompts", type=click.IntRange(min=1), default=150, show_default=True, help="Most test prompts that are answered."
+)
+@click.option(
+    "--samples", type=click.IntRange(1, 10), default=3, show_default=True, help="Replies of each candidate to a prompt."
+)
+@click.option(
+    "--impostors",
+    type=click.Path(exists=True, path_type=Path),
+    multiple=True,
+    metavar="PATH",
+    help="Other people's writing of the same kind, in any format that can be ingested; repeatable.",
+)
+@click.option("--api-price", type=Price(), metavar="IN/OUT", help="What an API asks for a million tokens read/written.")
 @json_option
-def command(persona: str, quick: bool, as_json: bool) -> None:
-    """Measure PERSONA's clone against the prompted baseline and the plain base model on held-out replies.
+def command(
+    persona: str,
+    quick: bool,
+    prompts: int,
+    samples: int,
+    impostors: tuple[Path, ...],
+    api_price: tuple[float, float] | None,
+    as_json: bool,
+) -> None:
+    """Measure PERSONA's clone against the best prompt there is, on writing that neither has seen.
 
-    The number is bits per byte of what the author really wrote, each candidate under its own full prompt; lower is better.
+    The clone, the plain base model and every kind of prompt answer the same held-out messages. A verifier that was shown to
+    tell the author from other people says whose replies come nearest; habits, held-out fit, relevance, copying and shape are
+    measured beside it. The result is one sentence, a page (scorecard.html) and its numbers (scorecard.json).
+
+    Uses the endpoint that is running, or starts one. A stopped evaluation goes on where it was.
 
     \b
       style-clone evaluate me --quick
+      style-clone evaluate me
+      style-clone evaluate me --impostors ~/other-peoples-letters
     """
     from style_clone.models import keep_few_shapes
 
     keep_few_shapes()
-    workspace = settings().workspace
-    folder = workspace.existing(persona)
+    found = settings()
+    folder = found.workspace.existing(persona)
     with progress(quiet=as_json) as report:
-        from style_clone.evaluate.run import evaluate
+        from style_clone.evaluate import run
         from style_clone.models import trained_on
 
-        scorecard = evaluate(folder, trained_on(folder, workspace, report), quick=quick, report=report)
+        base = trained_on(folder, found.workspace, report)
+        if quick:
+            scorecard = run.evaluate_quickly(folder, base, report=report)
+        else:
+            options = run.Options(prompts, samples, impostors, api_price)
+            scorecard = _fully(found, folder, base, options, report)
     if as_json:
         print_json(scorecard)
     else:
         print_scorecard(scorecard, folder.scorecard_page)
+
+
+def _fully(found: Settings, folder: PersonaFolder, base: BaseModel, options: Options, report: Report) -> dict[str, Any]:
+    """The full scorecard, by the endpoint that runs or one that is started for it."""
+    from style_clone.embedding import load_embedder
+    from style_clone.evaluate.material import Material
+    from style_clone.evaluate.run import Tools, evaluate
+    from style_clone.serving import endpoint
+    from style_clone.store import Store
+
+    Material.load(folder)  # nobody should wait for vLLM to hear that there is nothing to measure
+    embed = load_embedder(found.workspace, report)
+    with endpoint.start(found, base=base.name, report=report) as address, Store(found.database_url) as store:
+        return evaluate(folder, Tools(base, address, embed, store), options, report=report)

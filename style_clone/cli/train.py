@@ -71,12 +71,12 @@ def command(persona: str, base: str, resume: bool, assignments: tuple[str, ...],
 
 def _measure(folder: PersonaFolder, model: BaseModel, report: Report) -> dict[str, Any] | None:
     """The quick scorecard; a corpus too small to be held out from can still be trained on."""
-    from style_clone.evaluate.run import evaluate
+    from style_clone.evaluate.run import evaluate_quickly
     from style_clone.pairs.run import load_summary
 
     if not load_summary(folder).splits["test"].pairs:
         return None
-    return evaluate(folder, model, quick=True, report=report)
+    return evaluate_quickly(folder, model, report=report)
 
 
 def _tell(persona: str, run: dict[str, Any]) -> list[str]:

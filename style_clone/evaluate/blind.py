@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from style_clone.conversation import Turn
 from style_clone.errors import MissingStage, UsageError
 from style_clone.evaluate.kept import CLONE, REAL, KeptReplies, replies_hash
-from style_clone.evaluate.statistics import wilson
+from style_clone.evaluate.statistics import Interval, wilson
 from style_clone.evaluate.trials import choose, text_of
 from style_clone.train import artifact
 from style_clone.votes import NAME_LENGTH, VOTERS, Ballot, Plan, Vote, Voter
@@ -70,7 +70,7 @@ class Result:
     """A complete ballot, or several of one kind together. `preferred` is the share of the clone with its 95% interval, ties
     half; `passed` of `catches` catch trials were passed."""
 
-    preferred: dict[str, float]
+    preferred: Interval
     votes: int
     wins: int
     ties: int
@@ -186,11 +186,12 @@ def summary(store: Store, folder: PersonaFolder, ballot: int) -> list[str]:
         _verdict(share),
         f"Catch trials, a real reply against a false one: {found.passed} of {found.catches} passed.",
     ]
-    standing = next((each for known, each in standings(store, folder) if known.id == ballot), "counted")
+    judged = {known.id: standing for known, standing in standings(store, folder)}
+    standing = judged.get(ballot, "counted")
     return [*lines, *filter(None, [REASONS[standing]])]
 
 
-def _verdict(share: Mapping[str, float]) -> str:
+def _verdict(share: Interval) -> str:
     if share["low"] > 0.5:
         return "The clone reads more like the author than the best prompt does."
     if share["high"] < 0.5:

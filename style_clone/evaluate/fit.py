@@ -6,14 +6,14 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from style_clone.conversation import Pair
 from style_clone.prompt import Prompt, prompt_ids
 from style_clone.train.data import LengthBatches, collate
 from style_clone.train.loss import reply_nats
-from style_clone.train.tokens import NO_LOSS, Tokeniser
+from style_clone.train.tokens import NO_LOSS, Example, Tokeniser
 
 
 @dataclass(frozen=True)
@@ -66,21 +66,22 @@ class Measurer:
     def __call__(
         self,
         pairs: Sequence[Pair],
-        prompt: Prompt,
+        prompt: Prompt | Callable[[Pair], Prompt],
         using: Callable[[], AbstractContextManager[Any]] = nullcontext,
         on_batch: Callable[[int, int], None] = lambda done, total: None,
     ) -> Fit:
-        """The fit of `prompt` on `pairs`, in the context `using` (such as the adapter switched off)."""
+        """The fit on `pairs` of one prompt, or of what `prompt` makes for each, in the context `using` (such as the adapter
+        switched off)."""
         import torch
 
-        tokenised = Tokeniser(self.tokenizer, prompt, self._prompt_tokens(prompt) + self.window_tokens)(pairs)
-        batches = LengthBatches([len(example.ids) for example in tokenised.examples], self.batch_tokens, seed=0)
+        examples = self._examples(pairs, prompt) if isinstance(prompt, Prompt) else self._apart(pairs, prompt)
+        batches = LengthBatches([len(example.ids) for example in examples], self.batch_tokens, seed=0)
         bits = [0.0] * len(pairs)
         device = next(self.model.parameters()).device
         self.model.eval()
         with torch.inference_mode(), using(), torch.autocast(device.type, torch.bfloat16):
             for done, indices in enumerate(batches, start=1):
-                chosen = [tokenised.examples[index] for index in indices]
+                chosen = [examples[index] for index in indices]
                 batch = collate(chosen, self.tokenizer.eos_token_id)
                 nats = reply_nats(self.model, **{key: value.to(device) for key, value in batch.items()}).tolist()
                 owners = [owner for example in chosen for owner in example.owner if owner != NO_LOSS]
@@ -88,6 +89,18 @@ class Measurer:
                     bits[owner] += value / math.log(2)
                 on_batch(done, len(batches))
         return Fit(pairs, bits)
+
+    def _examples(self, pairs: Sequence[Pair], prompt: Prompt) -> list[Example]:
+        window = self._prompt_tokens(prompt) + self.window_tokens
+        return Tokeniser(self.tokenizer, prompt, window)(pairs).examples
+
+    def _apart(self, pairs: Sequence[Pair], prompt_of: Callable[[Pair], Prompt]) -> list[Example]:
+        """An example for each pair, since neighbours have no prompt in common."""
+        examples = []
+        for index, pair in enumerate(pairs):
+            [example] = self._examples([pair], prompt_of(pair))
+            examples.append(replace(example, owner=[NO_LOSS if owner == NO_LOSS else index for owner in example.owner]))
+        return examples
 
     def _prompt_tokens(self, prompt: Prompt) -> int:
         """Tokens of `prompt` with next to nothing said below it."""

@@ -207,7 +207,8 @@ def _spread(totals: Array) -> Array:
     sizes = np.where(by_reply, totals[:, -1].mean(), totals[:, -2].mean())
     chance = np.sqrt(np.maximum(middle * (1 - middle).clip(0) * sizes, 1)) / sizes
     spread = found.std(axis=0, ddof=1) if len(found) > 1 else np.zeros_like(middle)
-    return np.maximum(spread, chance)
+    widest: Array = np.maximum(spread, chance)
+    return widest
 
 
 def _distance(totals: Array, author: Array, spread: Array) -> Array:

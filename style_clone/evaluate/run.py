@@ -1,55 +1,89 @@
-"""The story of the quick scorecard: held-out pairs -> bits per byte of plain, prompted and clone -> scorecard.json."""
+"""The story of the scorecard: held-out prompts -> every candidate's replies -> metrics from floor to ceiling -> verdict."""
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from style_clone import baseline
-from style_clone.conversation import Pair, read_pairs
-from style_clone.errors import MissingStage
-from style_clone.evaluate.fit import Fit, Measurer
-from style_clone.evaluate.statistics import ratio_difference_interval
-from style_clone.models import BaseModel, load_model, load_tokenizer
-from style_clone.persona import Persona
+from style_clone.client import Address
+from style_clone.evaluate import blind, contest, impostors, quick
+from style_clone.evaluate.answers import Answers
+from style_clone.evaluate.candidates import CLONE, PLAIN
+from style_clone.evaluate.card import Card, Measured, relevance_of, sizes, thousand_replies
+from style_clone.evaluate.contest import Contest
+from style_clone.evaluate.fitting import FitOf
+from style_clone.evaluate.generating import Generator, decoding_for
+from style_clone.evaluate.impostors import Impostor
+from style_clone.evaluate.kept import KeptPrompt, KeptReplies
+from style_clone.evaluate.leakage import unseen
+from style_clone.evaluate.material import Material, spread
+from style_clone.evaluate.page.run import write_page
+from style_clone.evaluate.prompting import Embed
+from style_clone.evaluate.scales import Scales
+from style_clone.evaluate.verdict import verdict
+from style_clone.models import BaseModel, load_tokenizer
 from style_clone.progress import Event, Report, silent
-from style_clone.prompt import Prompt
+from style_clone.store import Store
 from style_clone.train import artifact
 from style_clone.workspace import PersonaFolder, file_hash, read_json, write_json
 
-QUICK_PAIRS = 60
-EXPLORATORY = (100, 20)
-"""Under so many test pairs or conversations the scorecard is exploratory."""
-LEAST_CONVERSATIONS = 5
-"""Under so many conversations an interval says nothing: there are too few ways to resample them."""
+PROTOCOL = 1
+FITTED_ELSEWHERE = 60
+"""Unseen impostors' replies that specificity is measured on."""
+MILLION = 1_000_000
 
 
-def evaluate(folder: PersonaFolder, base: BaseModel, *, quick: bool = True, report: Report = silent) -> dict[str, Any]:
-    """Measure the persona's clone on its test pairs and save scorecard.json, which is returned.
+@dataclass(frozen=True)
+class Options:
+    """At most `prompts` test prompts, each answered `samples` times; `impostors` are other people's exports; `api_price` is
+    what an API asks for a million tokens read and written."""
 
-    `quick` takes about QUICK_PAIRS pairs, spread over all conversations; otherwise all. Raises
-    MissingStage where pairs or adapter are missing, or the adapter was trained on other pairs.
+    prompts: int = 150
+    samples: int = 3
+    impostors: Sequence[Path] = ()
+    api_price: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What an evaluation works with: the base model, the endpoint that answers, texts as points, and the votes."""
+
+    base: BaseModel
+    address: Address
+    embed: Embed
+    store: Store
+
+
+def evaluate(folder: PersonaFolder, tools: Tools, options: Options, *, report: Report = silent) -> dict[str, Any]:
+    """Measure the persona's clone against the best prompt and save scorecard.json, scorecard.html and replies.jsonl.
+
+    Returns the scorecard. Raises MissingStage where pairs or adapter are missing or do not belong together, ServingError
+    where the endpoint fails; what was answered by then is kept, and the next evaluation goes on from there.
     """
-    pairs = _test_pairs(folder, QUICK_PAIRS if quick else None)
-    run = _current_run(folder)
-    report(Event("evaluate", f"{len(pairs)} held-out replies"))
-    fits = _measure(folder, base, pairs, report)
-    scorecard = {
-        "kind": "quick" if quick else "held-out fit",
-        "pairs": len(pairs),
-        "conversations": len(fits["clone"].bits),
-        "exploratory": len(pairs) < EXPLORATORY[0] or len(fits["clone"].bits) < EXPLORATORY[1],
-        "bits_per_byte": {name: fit.bits_per_byte for name, fit in fits.items()},
-        "real_prompts": _on_real_prompts(fits),
-        "clone_minus_prompted": _difference(fits["clone"], fits["prompted"]),
-        "cost": {"train_seconds": run["seconds"], "train_tokens": run["num_train_tokens"]},
-        "adapter_sha256": run["adapter_sha256"],
-        "test_sha256": file_hash(folder.split("test")),
-    }
-    scorecard["verdict"] = verdict(scorecard)
+    began = time.monotonic()
+    material, dropped = _material(folder, options.prompts)
+    people = impostors.find(folder, options.impostors, report=report)
+    report(Event("evaluate", "fitting the verifier"))
+    scales = Scales.fit(material, people)
+    generate = _generator(material, tools, report)
+    held = contest.hold(material, tools.base.name, generate, scales.score, tools.embed, options.samples)
+    card = _measure(material, held, scales, people, tools, report)
+    scorecard = _scorecard(card, dropped, tools, options, time.monotonic() - began)
+    _save(card, scorecard)
+    return scorecard
+
+
+def evaluate_quickly(folder: PersonaFolder, base: BaseModel, *, report: Report = silent) -> dict[str, Any]:
+    """Held-out fit alone, on some of the test pairs; saves scorecard.json and its page. Raises MissingStage."""
+    scorecard = quick.measure(folder, base, pairs=quick.QUICK_PAIRS, report=report)
     write_json(folder.scorecard, scorecard)
+    write_page(folder, scorecard)
     return scorecard
 
 
@@ -62,94 +96,114 @@ def is_fresh(folder: PersonaFolder) -> bool:
     return bool(measured == (artifact.load_run(folder)["adapter_sha256"], file_hash(folder.split("test"))))
 
 
-def verdict(scorecard: dict[str, Any]) -> str:
-    """One sentence a layperson understands, from the held-out fit alone."""
-    bits, difference = scorecard["bits_per_byte"], scorecard["clone_minus_prompted"]
-    numbers = f"{bits['clone']:.2f} bits per byte of their real replies, the best prompt here {bits['prompted']:.2f}"
-    if scorecard["conversations"] < LEAST_CONVERSATIONS:
-        said = f"Too little to say which is better: so far the clone needs {numbers}."
-    elif difference["high"] < 0:
-        said = f"The clone predicts this writer better than the prompt does: {numbers}."
-    elif difference["low"] > 0:
-        said = (
-            f"The prompt predicts this writer better than the clone does, so a prompt is enough: the clone {numbers}."
-        )
-    else:
-        said = f"Clone and prompt cannot be told apart on this writing: the clone {numbers}."
-    size = f" From {scorecard['pairs']} replies in {scorecard['conversations']} conversations"
-    return said + size + (": exploratory." if scorecard["exploratory"] else ".")
+def _material(folder: PersonaFolder, prompts: int) -> tuple[Material, int]:
+    """What is measured on, and how many test replies were dropped because train or judge has nearly the same."""
+    material = Material.load(folder)
+    kept = unseen(material.test, [*material.train, *material.judge])
+    return replace(material, test=spread(kept, prompts)), len(material.test) - len(kept)
 
 
-def _current_run(folder: PersonaFolder) -> dict[str, Any]:
-    """run.json of an adapter trained on the pairs there are: one of older pairs may have seen what is test now."""
-    run = artifact.load_run(folder)
-    if not artifact.is_fresh(folder):
-        raise MissingStage(
-            f"{folder.slug}'s adapter was trained on other pairs than there are now",
-            mend=f"Train it again: style-clone train {folder.slug}",
-        )
-    return run
-
-
-def _test_pairs(folder: PersonaFolder, limit: int | None) -> list[Pair]:
-    if not folder.split("test").exists():
-        raise MissingStage(f"{folder.slug} has no pairs yet", mend=f"Make them: style-clone pairs {folder.slug}")
-    pairs = read_pairs(folder.split("test"))
-    if not pairs:
-        raise MissingStage(
-            f"{folder.slug} has no test pairs to measure on", mend="Add more writing, then make pairs again."
-        )
-    if limit is None:
-        return pairs
-    return _spread(pairs, limit)
-
-
-def _spread(pairs: Sequence[Pair], limit: int) -> list[Pair]:
-    """About `limit` pairs from as many conversations as there are: a run of neighbours from each, at a seeded place."""
-    conversations: dict[str, list[Pair]] = {}
-    for pair in pairs:
-        conversations.setdefault(pair.conversation, []).append(pair)
-    share = -(-limit // len(conversations))
-    rng = random.Random(0)
-    starts = {name: rng.randrange(max(1, len(held) - share + 1)) for name, held in sorted(conversations.items())}
-    return [pair for name, held in conversations.items() for pair in held[starts[name] : starts[name] + share]]
-
-
-def _measure(folder: PersonaFolder, base: BaseModel, pairs: Sequence[Pair], report: Report) -> dict[str, Fit]:
-    """Each candidate's fit. Plain and prompted run with the adapter switched off, in the same process and weights."""
-    import torch
-    from peft import PeftModel
-
-    model = PeftModel.from_pretrained(load_model(base), folder.adapter)
-    model.to("cuda" if torch.cuda.is_available() else "cpu")
-    measure = Measurer(model, load_tokenizer(base))
-    candidates: dict[str, tuple[Prompt, Callable[[], Any]]] = {
-        "plain": (Prompt(), model.disable_adapter),
-        "prompted": (baseline.load(folder), model.disable_adapter),
-        "clone": (Persona.load(folder).prompt, nullcontext),
-    }
-    fits = {}
-    for number, (name, (prompt, using)) in enumerate(candidates.items()):
-
-        def told(done: int, total: int, name: str = name, number: int = number) -> None:
-            report(Event("evaluate", name, number + done / total, len(candidates)))
-
-        fits[name] = measure(pairs, prompt, using, told)
-    return fits
-
-
-def _on_real_prompts(fits: dict[str, Fit]) -> dict[str, Any]:
-    """The same on the replies somebody asked for, apart from those to templates, headings and what a model wrote."""
-    real = {name: fit.only(lambda pair: pair.asked_by == "person") for name, fit in fits.items()}
-    count = len(real["clone"].pairs)
-    return {"pairs": count, "bits_per_byte": {name: fit.bits_per_byte for name, fit in real.items()} if count else {}}
-
-
-def _difference(first: Fit, second: Fit) -> dict[str, float]:
-    names = sorted(first.bits)
-    difference, low, high = ratio_difference_interval(
-        [first.bits[name] for name in names],
-        [second.bits[name] for name in names],
-        [first.num_bytes[name] for name in names],
+def _generator(material: Material, tools: Tools, report: Report) -> Generator:
+    """Asks the endpoint. An answer is good again only for the same weights, prompts, pairs and decoding."""
+    persona, folder = material.persona, material.folder
+    decoding = decoding_for(persona.sampling, load_tokenizer(tools.base), material.train)
+    adapted = (
+        tools.base.sha256,
+        material.run["adapter_sha256"],
+        persona.prompt.system,
+        file_hash(folder.split("train")),
     )
-    return {"difference": difference, "low": low, "high": high}
+    weights = {False: tools.base.sha256, True: sha256("\n".join(adapted).encode()).hexdigest()}
+    return Generator(Answers(folder.answers), tools.address, decoding, weights, report)
+
+
+def _measure(
+    material: Material, held: Contest, scales: Scales, people: Sequence[Impostor], tools: Tools, report: Report
+) -> Card:
+    fit = FitOf.load(material.folder, tools.base, report)
+    strangers = [pair for person in people if person.name in scales.humans.unseen for pair in person.pairs]
+    compared = [each for each in held.candidates if each.id in (PLAIN, CLONE, held.prompted.id)]
+    return Card(
+        material=material,
+        contest=held,
+        scales=scales,
+        fits=fit(held.candidates, held.pairs, "held-out fit: "),
+        elsewhere=fit(compared, spread(strangers, FITTED_ELSEWHERE), "fit on other people: ") if strangers else {},
+        relevance=relevance_of(material, tools.embed),
+    )
+
+
+def _scorecard(card: Card, dropped: int, tools: Tools, options: Options, seconds: float) -> dict[str, Any]:
+    material, held, scales = card.material, card.contest, card.scales
+    measured = card.measured()
+    clone, prompted = measured[CLONE], measured[held.prompted.id]
+    named = {"plain": card.fits[PLAIN], "prompted": card.fits[held.prompted.id], "clone": card.fits[CLONE]}
+    scorecard = {
+        "kind": "full",
+        "protocol": PROTOCOL,
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        **quick.fit_figures(named, held.pairs),
+        **quick.provenance(material),
+        "sizes": sizes(material, held, scales, dropped),
+        "gate": scales.gate.to_json(),
+        "candidates": card.candidates(measured),
+        "human": card.human(),
+        "contrasts": card.contrasts(clone, prompted),
+        "habits": card.habits(clone, prompted),
+        "examples": card.examples(),
+        "dev": held.tried,
+        "votes": blind.tally(tools.store, material.folder),
+    }
+    scorecard["cost"] = cost(material, clone, prompted, options, seconds)
+    scorecard["verdict"] = verdict(scorecard)
+    return scorecard
+
+
+def cost(material: Material, clone: Measured, prompted: Measured, options: Options, seconds: float) -> dict[str, Any]:
+    """What training took, and what a thousand replies take from then on; in money where the user gives prices."""
+    run, weights = material.run, material.folder.adapter / artifact.WEIGHTS
+    replies = {"clone": thousand_replies(clone), "prompted": thousand_replies(prompted)}
+    return {
+        "train_seconds": run["seconds"],
+        "train_tokens": run["num_train_tokens"],
+        "peak_memory_gb": run["peak_memory_bytes"] / 1e9,
+        "adapter_mb": weights.stat().st_size / 1e6,
+        "evaluate_seconds": seconds,
+        "thousand_replies": replies,
+        "api": None if options.api_price is None else _at_api(replies, options.api_price),
+    }
+
+
+def _at_api(replies: Mapping[str, Mapping[str, int]], price: tuple[float, float]) -> dict[str, float]:
+    """What the prompted replies would cost there; the clone's own cost nothing but this machine's time."""
+    read, written = replies["prompted"]["prompt_tokens"], replies["prompted"]["reply_tokens"]
+    return {
+        "input_per_million": price[0],
+        "output_per_million": price[1],
+        "prompted_per_thousand": (read * price[0] + written * price[1]) / MILLION,
+    }
+
+
+def _save(card: Card, scorecard: dict[str, Any]) -> None:
+    """The scorecard, its page, everybody's replies, and the best prompt as the baseline that is served."""
+    material, held = card.material, card.contest
+    step = held.samples
+    prompts = [
+        KeptPrompt(
+            id=pair.id,
+            conversation=pair.conversation,
+            prompt=tuple(pair.context),
+            real=pair.reply,
+            replies={
+                name: tuple(answer.text for answer in answers[at * step : (at + 1) * step])
+                for name, answers in held.answers.items()
+            },
+        )
+        for at, pair in enumerate(held.pairs)
+    ]
+    hashes = (scorecard["adapter_sha256"], scorecard["test_sha256"])
+    KeptReplies(*hashes, held.prompted.id, step, tuple(prompts)).write(material.folder)
+    if held.prompted.is_fixed:
+        baseline.save(material.folder, held.prompted.prompt)
+    write_json(material.folder.scorecard, scorecard)
+    write_page(material.folder, scorecard)

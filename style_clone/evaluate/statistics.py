@@ -143,10 +143,12 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
 def wilson(successes: float, votes: int) -> Interval:
     """The share `successes` / `votes` with Wilson's (1927) 95% interval; a tie is half a success.
 
-    With no votes the value is .5, and nothing is known of it.
+    With no votes the value is .5, and nothing is known of it. Raises ValueError for more successes than votes.
     """
     from style_clone.train.leaks import wilson as bounds
 
+    if not 0 <= successes <= votes:
+        raise ValueError(f"{successes} successes of {votes} votes")
     low, high = bounds(successes, votes)
     return {"value": successes / votes if votes else 0.5, "low": low, "high": high}
 

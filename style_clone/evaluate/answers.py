@@ -1,0 +1,142 @@
+"""What models answered, kept as it comes: a stopped evaluation goes on where it was, and a finished one repeats itself.
+
+One JSON line an answer: the hash of all that decides it (the model's weights, every message, the decoding, which sample) and
+its text. vLLM takes no seed on a CPU, so the answers themselves are what makes a scorecard repeatable: all that is computed
+from them is seeded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from style_clone.client import Address, connect
+from style_clone.conversation import Turn
+from style_clone.workspace import storage_errors
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+USERS = 32
+"""Requests at once: vLLM's speed on two cores grows to about this many."""
+RETRIES = 6
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How every candidate's reply is drawn: the same for all. `max_tokens` is in tokens."""
+
+    max_tokens: int
+    temperature: float
+    top_p: float
+    min_p: float
+    repetition_penalty: float
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """`messages` for the endpoint's `model`, whose weights `weights` names; `sample` tells one draw from the next."""
+
+    model: str
+    weights: str
+    messages: tuple[Turn, ...]
+    decoding: Decoding
+    sample: int = 0
+
+    @property
+    def key(self) -> str:
+        """The hash of all that decides the answer."""
+        return sha256(json.dumps(asdict(self), sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`text`; `ended` is False where the limit on tokens did it; tokens of prompt and reply as the endpoint counted them."""
+
+    text: str
+    ended: bool
+    prompt_tokens: int
+    reply_tokens: int
+
+
+@dataclass
+class Answers:
+    """The answers in `path`, by question. Lines that a crash has cut short are asked again."""
+
+    path: Path
+    known: dict[str, Answer] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.path.exists():
+            return
+        for line in self.path.read_text(encoding="utf-8").splitlines():
+            with suppress(json.JSONDecodeError, KeyError, TypeError):
+                row = json.loads(line)
+                key = row.pop("key")
+                self.known[key] = Answer(**row)
+
+    def __getitem__(self, question: Question) -> Answer:
+        return self.known[question.key]
+
+    def ask(self, address: Address, questions: Iterable[Question], on_answer: Callable[[int, int], None]) -> None:
+        """Ask what is not known yet, many at once. Raises ServingError; what was answered by then is kept."""
+        wanted = {question.key: question for question in questions}
+        missing = [question for key, question in wanted.items() if key not in self.known]
+        on_answer(len(wanted) - len(missing), len(wanted))
+        if missing:
+            asyncio.run(self._ask(address, missing, lambda left: on_answer(len(wanted) - left, len(wanted))))
+
+    async def _ask(self, address: Address, questions: Sequence[Question], on_left: Callable[[int], None]) -> None:
+        left = len(questions)
+        waiting = iter(questions)
+        with storage_errors(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("a", encoding="utf-8") as file:
+                if file.tell():
+                    file.write("\n")  # ends a line that a crash cut short
+                async with connect(address) as client:
+                    # Its own retries wait for as long as a busy or restarting endpoint asks.
+                    patient = client.with_options(max_retries=RETRIES)
+
+                    async def user() -> None:
+                        nonlocal left
+                        for question in waiting:  # shared by all: whoever is done takes the next
+                            answer = await _answer(patient, question)
+                            self.known[question.key] = answer
+                            file.write(json.dumps({"key": question.key, **asdict(answer)}, ensure_ascii=False) + "\n")
+                            file.flush()
+                            left -= 1
+                            on_left(left)
+
+                    users = [asyncio.create_task(user()) for _ in range(min(USERS, len(questions)))]
+                    try:
+                        await asyncio.gather(*users)
+                    finally:
+                        for task in users:
+                            task.cancel()
+
+
+async def _answer(client: AsyncOpenAI, question: Question) -> Answer:
+    decoding = question.decoding
+    messages: list[Any] = [dict(turn) for turn in question.messages]
+    found = await client.chat.completions.create(
+        model=question.model,
+        messages=messages,
+        max_tokens=decoding.max_tokens,
+        temperature=decoding.temperature,
+        top_p=decoding.top_p,
+        extra_body={"min_p": decoding.min_p, "repetition_penalty": decoding.repetition_penalty},
+    )
+    choice, usage = found.choices[0], found.usage
+    return Answer(
+        (choice.message.content or "").strip(),
+        choice.finish_reason != "length",
+        usage.prompt_tokens if usage else 0,
+        usage.completion_tokens if usage else 0,
+    )

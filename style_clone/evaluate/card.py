@@ -1,0 +1,214 @@
+"""The scorecard's numbers: the contest's replies and fits, read on the scales, as scorecard.json holds them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from style_clone.evaluate.candidates import PLAIN, Candidate, asked
+from style_clone.evaluate.contest import Contest
+from style_clone.evaluate.fit import Fit
+from style_clone.evaluate.generating import real_replies
+from style_clone.evaluate.guardrails import Copying, Relevance, Shape, copying, failed, median_words, shape
+from style_clone.evaluate.habits import HabitMatch
+from style_clone.evaluate.leakage import Copies
+from style_clone.evaluate.material import EXPLORATORY, Material
+from style_clone.evaluate.scales import Scales
+from style_clone.evaluate.statistics import Array, Resamples, holm, interval, sign_flip
+from style_clone.evaluate.voice import VoiceMatch
+
+EXAMPLES = 8
+Fits = Mapping[str, Fit]
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """One candidate on every scale; draws are (R + 1,). None is what could not be measured."""
+
+    candidate: Candidate
+    voice: VoiceMatch | None
+    habits: HabitMatch | None
+    bits: Array
+    specificity: Array | None
+    relevance: Array | None
+    copying: Copying
+    shape: Shape
+    tokens: tuple[float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Card:
+    """Reads a contest. `fits` are on the author's test pairs, `elsewhere` on unseen impostors' for some of the candidates."""
+
+    material: Material
+    contest: Contest
+    scales: Scales
+    fits: Fits
+    elsewhere: Fits
+    relevance: Relevance | None
+
+    def measured(self) -> dict[str, Measured]:
+        """Every candidate, by id."""
+        train = Copies.of(pair.reply for pair in self.material.train)
+        return {candidate.id: self._measure(candidate, train) for candidate in self.contest.candidates}
+
+    def _measure(self, candidate: Candidate, train: Copies) -> Measured:
+        replies, scales = self.contest.replies(candidate.id), self.scales
+        answers = self.contest.answers[candidate.id]
+        return Measured(
+            candidate=candidate,
+            voice=scales.voice.of(replies) if scales.voice else None,
+            habits=scales.habits.of(replies) if scales.habits else None,
+            bits=self._bits(candidate.id),
+            specificity=self._specificity(candidate.id),
+            relevance=self.relevance.draws(replies, scales.resamples) if self.relevance else None,
+            copying=copying(replies, scales.humans.test, train),
+            shape=shape(replies, scales.humans.test),
+            tokens=(
+                float(np.mean([answer.prompt_tokens for answer in answers])),
+                float(np.mean([answer.reply_tokens for answer in answers])),
+            ),
+        )
+
+    def _bits(self, name: str) -> Array:
+        return _bits_per_byte(self.fits[name], self.scales.resamples)
+
+    def _specificity(self, name: str) -> Array | None:
+        """What a candidate gains over the plain model on the author, less what it gains on other people."""
+        if name not in self.elsewhere or name == PLAIN:
+            return None
+        others = Resamples.of(list(self.elsewhere[name].bits), resamples=len(self.scales.resamples.weights) - 1, seed=1)
+        gain = self._bits(PLAIN) - self._bits(name)
+        theirs = [_bits_per_byte(self.elsewhere[each], others) for each in (PLAIN, name)]
+        return gain - (theirs[0] - theirs[1])
+
+    def candidates(self, measured: Mapping[str, Measured]) -> list[dict[str, Any]]:
+        """The rows of the candidates."""
+        baseline = measured[self.contest.prompted.id].relevance
+        human = shape(self.scales.humans.test, self.scales.humans.test)
+        return [self._row(each, baseline, human) for each in measured.values()]
+
+    def _row(self, each: Measured, baseline: Array | None, human: Shape) -> dict[str, Any]:
+        faults = failed(
+            relevance=each.relevance, baseline=baseline, copied=each.copying, shaped=each.shape, human=human
+        )
+        voice = each.voice
+        return {
+            "id": each.candidate.id,
+            "name": each.candidate.name,
+            "setting": each.candidate.setting,
+            "role": self.contest.role(each.candidate),
+            "voice": voice and {"s": interval(voice.s), "v": interval(voice.v), "attribution": voice.attribution},
+            "habits": each.habits and interval(each.habits.draws),
+            "fit": {
+                "bits_per_byte": interval(each.bits),
+                "specificity": None if each.specificity is None else interval(each.specificity),
+            },
+            "relevance": None if each.relevance is None else interval(each.relevance),
+            "copying": each.copying.to_json(),
+            "extraction": self._extraction() if each.candidate.is_adapted else None,
+            "shape": each.shape.to_json(),
+            "failed": list(faults),
+            "faults": faults,
+            "prompt_tokens": each.tokens[0],
+            "reply_tokens": each.tokens[1],
+        }
+
+    def _extraction(self) -> dict[str, int]:
+        """What the leak check after training drew out of the adapter, word for word, and the plain model does not say."""
+        leaks = self.material.run["leaks"]
+        return {"exact": leaks["extracted"], "of": leaks["replies"]}
+
+    def human(self) -> dict[str, Any]:
+        """The same of the author's own replies."""
+        test, train = self.scales.humans.test, Copies.of(pair.reply for pair in self.material.train)
+        own = shape(test, test)
+        return {
+            "relevance": self.relevance and interval(self.relevance.draws(test, self.scales.resamples)),
+            "copying": copying(test, test, train).share,
+            "shape": {"empty": own.empty, "looping": own.looping, "median_words": median_words(test)},
+        }
+
+    def contrasts(self, clone: Measured, prompted: Measured) -> dict[str, Any]:
+        """Clone less best prompted, by metric; p-values by Holm over voice, habits and fit."""
+        found = {"fit": self._fit_contrast(clone, prompted)}
+        if clone.voice and prompted.voice:
+            p_value = sign_flip(clone.voice.means - prompted.voice.means)
+            found["voice"] = _contrast(clone.voice.v - prompted.voice.v, p_value)
+        if self.scales.habits and clone.habits and prompted.habits:
+            p_value = self.scales.habits.p_value(clone.habits, prompted.habits)
+            found["habits"] = _contrast(clone.habits.draws - prompted.habits.draws, p_value)
+        for name, corrected in holm({name: row["p"] for name, row in found.items()}).items():
+            found[name]["p_holm"] = corrected
+        if clone.relevance is not None and prompted.relevance is not None:
+            found["relevance"] = _contrast(clone.relevance - prompted.relevance, None)
+        return found
+
+    def _fit_contrast(self, clone: Measured, prompted: Measured) -> dict[str, Any]:
+        mine, theirs = self.fits[clone.candidate.id], self.fits[prompted.candidate.id]
+        names = self.scales.resamples.names
+        differences = [mine.bits[name] - theirs.bits[name] for name in names]
+        return _contrast(clone.bits - prompted.bits, sign_flip(differences))
+
+    def habits(self, clone: Measured, prompted: Measured) -> list[dict[str, Any]]:
+        """The author's telling habits, and what clone and prompt make of them."""
+        if not (self.scales.habits and clone.habits and prompted.habits):
+            return []
+        examples = [pair.reply for pair in [*self.material.train, *self.material.judge]]
+        return [dict(row) for row in self.scales.habits.telling(clone.habits, prompted.habits, examples=examples)]
+
+    def examples(self, seed: int = 0) -> list[dict[str, Any]]:
+        """Eight prompts by chance, with the real reply and what clone, prompted and plain made of it."""
+        pairs, step = self.contest.pairs, self.contest.samples
+        shown = {"clone": "clone", "prompted": self.contest.prompted.id, "plain": PLAIN}
+        chosen = sorted(random.Random(seed).sample(range(len(pairs)), min(EXAMPLES, len(pairs))))
+        return [
+            {
+                "prompt": asked(pairs[at]),
+                "real": pairs[at].reply,
+                "replies": {role: self.contest.answers[name][at * step].text for role, name in shown.items()},
+            }
+            for at in chosen
+        ]
+
+
+def relevance_of(material: Material, embed: Callable[..., Any]) -> Relevance | None:
+    """The prompts relevance is measured on; None where there is only one."""
+    prompts = [reply.prompt for reply in real_replies(material.test)]
+    return Relevance.of(prompts, embed) if len(set(prompts)) > 1 else None
+
+
+def thousand_replies(each: Measured) -> dict[str, int]:
+    """Tokens a thousand replies read and write."""
+    return {"prompt_tokens": round(1000 * each.tokens[0]), "reply_tokens": round(1000 * each.tokens[1])}
+
+
+def _contrast(draws: Array, p_value: float | None) -> dict[str, Any]:
+    """`p_holm` is for whoever knows the other p-values."""
+    return {**interval(draws), "p": p_value, "p_holm": None}
+
+
+def _bits_per_byte(fit: Fit, resamples: Resamples) -> Array:
+    names = resamples.names
+    bits = resamples.total([fit.bits[name] for name in names])
+    drawn: Array = bits / resamples.total([fit.num_bytes[name] for name in names])
+    return drawn
+
+
+def sizes(material: Material, contest: Contest, scales: Scales, dropped: int) -> dict[str, Any]:
+    """How much was measured on."""
+    conversations = len(scales.resamples.names)
+    return {
+        "test_replies": len(contest.pairs),
+        "test_conversations": conversations,
+        "judge_replies": len(material.judge),
+        "impostors_fitted": list(scales.humans.fitted),
+        "impostors_unseen": list(scales.humans.unseen),
+        "samples": contest.samples,
+        "dropped_test_replies": dropped,
+        "exploratory": len(contest.pairs) < EXPLORATORY[0] or conversations < EXPLORATORY[1],
+    }

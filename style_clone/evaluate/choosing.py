@@ -1,0 +1,59 @@
+"""Tuning on DEV: of everything that is tried for a prompted candidate, the one whose replies the verifier finds most like the
+author. It is the metric that TEST is then compared by, so the prompt is not judged by a rule it was not tuned to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from style_clone.conversation import Pair
+from style_clone.evaluate import prompting
+from style_clone.evaluate.candidates import Candidate
+from style_clone.evaluate.prompting import Embed, Shown
+from style_clone.evaluate.replies import Reply
+
+Generate = Callable[[Sequence[Candidate], Sequence[Pair]], list[list[Reply]]]
+"""The replies of each candidate to each pair, in order."""
+Score = Callable[[Sequence[Reply]], float]
+
+
+@dataclass
+class Chooser:
+    """`tried` grows: every candidate there was, and its score on DEV."""
+
+    generate: Generate
+    score: Score
+    dev: Sequence[Pair]
+    tried: list[dict[str, Any]] = field(default_factory=list)
+
+    def best(self, candidates: Iterable[Candidate]) -> Candidate:
+        """The one with the highest score; the first of several."""
+        candidates = list(candidates)
+        scores = [self.score(replies) for replies in self.generate(candidates, self.dev)]
+        self.tried += [
+            {"id": candidate.id, "setting": candidate.setting, "score": score}
+            for candidate, score in zip(candidates, scores, strict=True)
+        ]
+        return candidates[max(range(len(scores)), key=scores.__getitem__)]
+
+    def scored(self, candidate: Candidate) -> float:
+        """What a candidate that was tried scored."""
+        return next(
+            float(row["score"])
+            for row in self.tried
+            if (row["id"], row["setting"]) == (candidate.id, candidate.setting)
+        )
+
+
+def prompted(
+    chooser: Chooser, base: str, author: str, train: Sequence[Pair], description: str, embed: Embed
+) -> tuple[list[Candidate], Candidate]:
+    """The three prompted candidates, each the best of its kind on DEV, and the best of the three."""
+    shown = Shown.of(train)
+    tried = prompting.system_prompts(author, train, description)
+    system = chooser.best(prompting.with_system(base, each) for each in tried)
+    few_shot = chooser.best([prompting.typical(base, system, train), *prompting.few_shot(base, system, shown)])
+    retrieval = chooser.best(prompting.retrieved(base, system, shown, embed))
+    three = [system, few_shot, retrieval]
+    return three, max(three, key=chooser.scored)

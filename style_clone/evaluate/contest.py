@@ -1,0 +1,69 @@
+"""The contest: prompted candidates tuned on DEV, then everybody's replies to the test prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from style_clone.conversation import Pair
+from style_clone.evaluate import candidates, choosing, prompting
+from style_clone.evaluate.answers import Answer
+from style_clone.evaluate.candidates import Candidate
+from style_clone.evaluate.choosing import Chooser, Score
+from style_clone.evaluate.generating import Generator, as_replies
+from style_clone.evaluate.material import Material, spread
+from style_clone.evaluate.prompting import Embed
+from style_clone.evaluate.replies import Reply
+from style_clone.memory.run import load as load_memory
+
+DEV_PROMPTS = 40
+"""DEV prompts each setting of a prompt is tried on."""
+
+
+@dataclass(frozen=True)
+class Contest:
+    """Who took part, what each answered to each test pair (`samples` answers in turn), and what was tried on DEV."""
+
+    candidates: Sequence[Candidate]
+    prompted: Candidate
+    pairs: Sequence[Pair]
+    samples: int
+    answers: dict[str, list[Answer]]
+    tried: list[dict[str, Any]]
+
+    def replies(self, name: str) -> list[Reply]:
+        """One candidate's replies as the metrics want them."""
+        return as_replies(self.answers[name], self.pairs, self.samples)
+
+    def role(self, candidate: Candidate) -> str | None:
+        """ "clone" and "prompted" for the two that are compared."""
+        return {candidates.CLONE: "clone", self.prompted.id: "prompted"}.get(candidate.id)
+
+
+def hold(material: Material, base: str, generate: Generator, score: Score, embed: Embed, samples: int) -> Contest:
+    """Choose the prompts on DEV and have everybody answer the test prompts."""
+    everybody, prompted, tried = entrants(material, base, generate, score, embed)
+    answers = generate(everybody, material.test, samples)
+    named = dict(zip((candidate.id for candidate in everybody), answers, strict=True))
+    return Contest(everybody, prompted, material.test, samples, named, tried)
+
+
+def entrants(
+    material: Material, base: str, generate: Generator, score: Score, embed: Embed
+) -> tuple[list[Candidate], Candidate, list[dict[str, Any]]]:
+    """All candidates, the best of the prompted ones, and what was tried to find it."""
+    author, plain = material.persona.author, candidates.plain(base)
+    chooser = Chooser(generate.replies, score, spread(material.dev, DEV_PROMPTS))
+    description = generate.say(plain, prompting.describing(author, material.train))
+    three, prompted = choosing.prompted(chooser, base, author, material.train, description, embed)
+    clones = [candidates.clone(material.persona)]
+    if (recall := _recall(material)) is not None:
+        clones.append(candidates.clone_with_memory(material.persona, recall))
+    return [plain, *three, *clones], prompted, chooser.tried
+
+
+def _recall(material: Material) -> Callable[[str], Sequence[str]] | None:
+    """The persona's memory, where there are any facts in it."""
+    found = load_memory(material.folder)
+    return found.facts if found.texts else None

@@ -1,0 +1,85 @@
+"""The candidates' replies: each asked the same prompts with the same decoding, as many at once as the endpoint takes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from style_clone.client import Address
+from style_clone.conversation import Pair, Turn
+from style_clone.evaluate.answers import Answer, Answers, Decoding, Question
+from style_clone.evaluate.candidates import Candidate, asked
+from style_clone.evaluate.replies import Reply
+from style_clone.persona import Sampling
+from style_clone.progress import Event, Report
+from style_clone.prompt import reply_ids
+
+LEAST_TOKENS = 32
+ROOM = 1.25
+"""How much longer than nearly all of the author's own replies a candidate's may be."""
+NEARLY_ALL = 0.98
+
+
+@dataclass(frozen=True)
+class Generator:
+    """Asks `address`. `weights` names what each model id's answers depend on beside the messages."""
+
+    answers: Answers
+    address: Address
+    decoding: Decoding
+    weights: Mapping[bool, str]
+    report: Report
+
+    def __call__(self, candidates: Sequence[Candidate], pairs: Sequence[Pair], samples: int = 1) -> list[list[Answer]]:
+        """For each candidate its answers, `samples` to each pair in turn."""
+        questions = [self._questions(candidate, pairs, samples) for candidate in candidates]
+        for number, (candidate, wanted) in enumerate(zip(candidates, questions, strict=True)):
+
+            def told(done: int, total: int, name: str = candidate.name, number: int = number) -> None:
+                text = f"{total} replies by {name}"
+                self.report(Event("evaluate", text, number + done / max(1, total), len(candidates)))
+
+            self.answers.ask(self.address, wanted, told)
+        return [[self.answers[question] for question in wanted] for wanted in questions]
+
+    def replies(self, candidates: Sequence[Candidate], pairs: Sequence[Pair], samples: int = 1) -> list[list[Reply]]:
+        """The same as the metrics want them."""
+        return [as_replies(answers, pairs, samples) for answers in self(candidates, pairs, samples)]
+
+    def say(self, candidate: Candidate, messages: Sequence[Turn]) -> str:
+        """What a candidate says to these messages as they are."""
+        question = Question(candidate.model, self.weights[candidate.is_adapted], tuple(messages), self.decoding)
+        self.answers.ask(self.address, [question], lambda done, total: None)
+        return self.answers[question].text
+
+    def _questions(self, candidate: Candidate, pairs: Sequence[Pair], samples: int) -> list[Question]:
+        weights = self.weights[candidate.is_adapted]
+        return [
+            Question(candidate.model, weights, messages, self.decoding, sample)
+            for messages in (tuple(candidate.messages(pair)) for pair in pairs)
+            for sample in range(samples)
+        ]
+
+
+def as_replies(answers: Sequence[Answer], pairs: Sequence[Pair], samples: int) -> list[Reply]:
+    """Answers with the conversation and the prompt of the pair each belongs to."""
+    repeated = [pair for pair in pairs for _ in range(samples)]
+    return [
+        Reply(answer.text, pair.conversation, asked(pair), answer.ended)
+        for answer, pair in zip(answers, repeated, strict=True)
+    ]
+
+
+def real_replies(pairs: Sequence[Pair]) -> list[Reply]:
+    """What was really written."""
+    return [Reply(pair.reply, pair.conversation, asked(pair)) for pair in pairs]
+
+
+def decoding_for(sampling: Sampling, tokenizer: Any, train: Sequence[Pair]) -> Decoding:
+    """The persona's sampling, with room for nearly all of the lengths the author writes: the same limit for everyone."""
+    lengths = sorted(len(reply_ids(tokenizer, pair.reply)) for pair in train)
+    usual = lengths[min(len(lengths) - 1, math.floor(NEARLY_ALL * len(lengths)))]
+    limit = min(sampling.max_tokens, max(LEAST_TOKENS, math.ceil(ROOM * usual)))
+    return Decoding(limit, sampling.temperature, sampling.top_p, sampling.min_p, sampling.repetition_penalty)

@@ -1,0 +1,66 @@
+"""What an evaluation is made from: the adapter there is, and the four parts of the pairs it was trained on."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from style_clone.conversation import SPLITS, Pair, read_pairs
+from style_clone.errors import MissingStage
+from style_clone.persona import Persona
+from style_clone.train import artifact
+from style_clone.workspace import PersonaFolder
+
+EXPLORATORY = (100, 20)
+"""Under so many test pairs or conversations the scorecard is exploratory."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """`test` is what is measured on; `run` is the adapter's run.json."""
+
+    folder: PersonaFolder
+    persona: Persona
+    train: Sequence[Pair]
+    dev: Sequence[Pair]
+    judge: Sequence[Pair]
+    test: Sequence[Pair]
+    run: dict[str, Any]
+
+    @classmethod
+    def load(cls, folder: PersonaFolder) -> Material:
+        """Raises MissingStage where pairs or adapter are missing, or the adapter was trained on other pairs."""
+        if not folder.split("test").exists():
+            raise MissingStage(f"{folder.slug} has no pairs yet", mend=f"Make them: style-clone pairs {folder.slug}")
+        train, dev, judge, test = (read_pairs(folder.split(name)) for name in SPLITS)
+        if not test:
+            raise MissingStage(
+                f"{folder.slug} has no test pairs to measure on", mend="Add more writing, then make pairs again."
+            )
+        return cls(folder, Persona.load(folder), train, dev, judge, test, current_run(folder))
+
+
+def current_run(folder: PersonaFolder) -> dict[str, Any]:
+    """run.json of an adapter trained on the pairs there are: one of older pairs may have seen what is test now."""
+    run = artifact.load_run(folder)
+    if not artifact.is_fresh(folder):
+        raise MissingStage(
+            f"{folder.slug}'s adapter was trained on other pairs than there are now",
+            mend=f"Train it again: style-clone train {folder.slug}",
+        )
+    return run
+
+
+def spread(pairs: Sequence[Pair], limit: int) -> list[Pair]:
+    """About `limit` pairs from as many conversations as there are: a run of neighbours from each, at a seeded place."""
+    if len(pairs) <= limit:
+        return list(pairs)
+    conversations: dict[str, list[Pair]] = {}
+    for pair in pairs:
+        conversations.setdefault(pair.conversation, []).append(pair)
+    share = -(-limit // len(conversations))
+    rng = random.Random(0)
+    starts = {name: rng.randrange(max(1, len(held) - share + 1)) for name, held in sorted(conversations.items())}
+    return [pair for name, held in conversations.items() for pair in held[starts[name] : starts[name] + share]]

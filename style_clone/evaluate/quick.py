@@ -1,0 +1,105 @@
+"""The quick scorecard, made after every training: held-out fit alone, of plain, prompted and clone, on some test pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from style_clone import baseline
+from style_clone.conversation import Pair
+from style_clone.evaluate import candidates
+from style_clone.evaluate.candidates import SYSTEM, Candidate
+from style_clone.evaluate.fit import Fit
+from style_clone.evaluate.fitting import FitOf
+from style_clone.evaluate.material import EXPLORATORY, Material, spread
+from style_clone.evaluate.statistics import ratio_difference_interval
+from style_clone.models import BaseModel
+from style_clone.progress import Event, Report, silent
+from style_clone.workspace import PersonaFolder, file_hash
+
+QUICK_PAIRS = 60
+LEAST_CONVERSATIONS = 5
+"""Under so many conversations an interval says nothing: there are too few ways to resample them."""
+
+
+def measure(folder: PersonaFolder, base: BaseModel, *, pairs: int, report: Report = silent) -> dict[str, Any]:
+    """The quick scorecard on about that many test pairs, spread over all conversations. Raises MissingStage."""
+    material = Material.load(folder)
+    test = spread(material.test, pairs)
+    report(Event("evaluate", f"{len(test)} held-out replies"))
+    contestants = [
+        candidates.plain(base.name),
+        Candidate(SYSTEM, "prompted", base.name, baseline.load(folder)),
+        candidates.clone(material.persona),
+    ]
+    fits = dict(zip(NAMES, FitOf.load(folder, base, report)(contestants, test).values(), strict=True))
+    scorecard = {"kind": "quick", **fit_figures(fits, test), **provenance(material)}
+    headline = sentence(scorecard)
+    return {
+        **scorecard,
+        "verdict": {"code": "quick", "provisional": True, "headline": headline, "reasons": [], "next": ""},
+    }
+
+
+NAMES = ("plain", "prompted", "clone")
+
+
+def fit_figures(fits: dict[str, Fit], test: Sequence[Pair]) -> dict[str, Any]:
+    """What every scorecard says of the held-out fit of plain, prompted and clone."""
+    conversations = len(fits["clone"].bits)
+    return {
+        "pairs": len(test),
+        "conversations": conversations,
+        "exploratory": len(test) < EXPLORATORY[0] or conversations < EXPLORATORY[1],
+        "bits_per_byte": {name: fit.bits_per_byte for name, fit in fits.items()},
+        "real_prompts": _on_real_prompts(fits),
+        "clone_minus_prompted": _difference(fits["clone"], fits["prompted"]),
+    }
+
+
+def provenance(material: Material) -> dict[str, Any]:
+    """What the scorecard is of, and what that adapter cost."""
+    run = material.run
+    return {
+        "persona": material.folder.slug,
+        "author": material.persona.author,
+        "base": run["base"]["name"],
+        "cost": {"train_seconds": run["seconds"], "train_tokens": run["num_train_tokens"]},
+        "adapter_sha256": run["adapter_sha256"],
+        "test_sha256": file_hash(material.folder.split("test")),
+    }
+
+
+def sentence(scorecard: dict[str, Any]) -> str:
+    """One sentence a layperson understands, from the held-out fit alone."""
+    bits, difference = scorecard["bits_per_byte"], scorecard["clone_minus_prompted"]
+    numbers = f"{bits['clone']:.2f} bits per byte of their real replies, the best prompt here {bits['prompted']:.2f}"
+    if scorecard["conversations"] < LEAST_CONVERSATIONS:
+        said = f"Too little to say which is better: so far the clone needs {numbers}."
+    elif difference["high"] < 0:
+        said = f"The clone predicts this writer better than the prompt does: {numbers}."
+    elif difference["low"] > 0:
+        said = (
+            f"The prompt predicts this writer better than the clone does, so a prompt is enough: the clone {numbers}."
+        )
+    else:
+        said = f"Clone and prompt cannot be told apart on this writing: the clone {numbers}."
+    size = f" From {scorecard['pairs']} replies in {scorecard['conversations']} conversations"
+    return said + size + (": exploratory." if scorecard["exploratory"] else ".")
+
+
+def _on_real_prompts(fits: dict[str, Fit]) -> dict[str, Any]:
+    """The same on the replies somebody asked for, apart from those to templates, headings and what a model wrote."""
+    real = {name: fit.only(lambda pair: pair.asked_by == "person") for name, fit in fits.items()}
+    count = len(real["clone"].pairs)
+    return {"pairs": count, "bits_per_byte": {name: fit.bits_per_byte for name, fit in real.items()} if count else {}}
+
+
+def _difference(first: Fit, second: Fit) -> dict[str, float]:
+    names = sorted(first.bits)
+    difference, low, high = ratio_difference_interval(
+        [first.bits[name] for name in names],
+        [second.bits[name] for name in names],
+        [first.num_bytes[name] for name in names],
+    )
+    return {"difference": difference, "low": low, "high": high}

@@ -1,0 +1,172 @@
+"""The verdict: from the scorecard's numbers to one of five words, by rules fixed before looking.
+
+cannot_measure      the verifier cannot tell the author from other people well enough
+rejected            the adapter fails a guardrail, whatever it wins elsewhere
+worth_it            the clone beats the best prompt on voice, another metric agrees, and none disagrees
+prompt_is_enough    whatever the clone gains on voice, it is surely less than WORTHWHILE
+inconclusive        else; with what would settle it
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+WORTHWHILE = 0.10
+"""The least gain of V that is worth training for; a convention of the protocol, as all of these are."""
+SIGNIFICANT = 0.05
+FEW_VOTES = 40
+"""Under so many blind votes the verdict is provisional."""
+VOTERS = ("author", "acquaintance", "stranger")
+
+Numbers = Mapping[str, Any]
+
+
+def verdict(scorecard: Numbers) -> dict[str, Any]:
+    """`{"code", "provisional", "headline", "reasons", "next"}` for a scorecard with gate, candidates, contrasts and votes."""
+    clone = _of(scorecard, "clone")
+    voted = counted_votes(scorecard["votes"])
+    for judge in (_cannot_measure, _rejected, _worth_it, _enough, _inconclusive):
+        if found := judge(scorecard, clone, voted):
+            return {**found, "provisional": found["code"] in ("worth_it", "prompt_is_enough") and voted is None}
+    raise AssertionError("the last rule always holds")
+
+
+def counted_votes(votes: Numbers) -> Numbers | None:
+    """The votes that count: those of the nearest kind of voter with a finished ballot of at least 40."""
+    kinds = (votes[kind] for kind in VOTERS if kind in votes)
+    return next((tally for tally in kinds if tally["complete"] and tally["votes"] >= FEW_VOTES), None)
+
+
+def _cannot_measure(card: Numbers, clone: Numbers, voted: Numbers | None) -> dict[str, Any] | None:
+    gate = card["gate"]
+    if gate["passed"]:
+        return None
+    return {
+        "code": "cannot_measure",
+        "headline": f"Cannot measure: {gate['failed'][0]}.",
+        "reasons": [*gate["failed"][1:], *_fit_alone(card)],
+        "next": "More of their writing, or other people's beside it (--impostors), would make it measurable; blind votes "
+        "need neither.",
+    }
+
+
+def _rejected(card: Numbers, clone: Numbers, voted: Numbers | None) -> dict[str, Any] | None:
+    if not clone["failed"]:
+        return None
+    faults = list(clone["faults"].values())
+    return {
+        "code": "rejected",
+        "headline": f"Adapter rejected: {faults[0]}.",
+        "reasons": [*faults[1:], _voice_words(card)],
+        "next": "Train again with fewer epochs, or on more writing; the prompted baseline can be used meanwhile.",
+    }
+
+
+def _worth_it(card: Numbers, clone: Numbers, voted: Numbers | None) -> dict[str, Any] | None:
+    contrasts = card["contrasts"]
+    voice = contrasts["voice"]
+    agreements = {name: _side(contrasts[name], lower_is_better=name == "fit") for name in ("habits", "fit")}
+    wins = voice["value"] >= WORTHWHILE and voice["low"] > 0
+    if not wins or 1 not in agreements.values() or -1 in agreements.values():
+        return None
+    if voted is not None and voted["low"] <= 0.5:
+        return None
+    agreeing = " and ".join(_NAMES[name] for name, side in agreements.items() if side == 1)
+    headline = "Fine-tuning is worth it"
+    if voted is not None:
+        headline += (
+            f": in {voted['votes']} blind pairs {voted['preferred']:.0%} of readers took the clone for {card['author']}"
+        )
+    else:
+        headline += f": the clone writes more like {card['author']} than the best prompt does"
+    if clone["voice"]["s"]["value"] < 0:
+        headline = "Better than prompting, still further from you than another person is"
+    return {
+        "code": "worth_it",
+        "headline": f"{headline}.",
+        "reasons": [
+            _voice_words(card),
+            f"{agreeing[0].upper()}{agreeing[1:]} agree{'' if ' and ' in agreeing else 's'}.",
+        ],
+        "next": "" if voted else f"Blind votes would confirm it: style-clone vote {card['persona']}",
+    }
+
+
+def _enough(card: Numbers, clone: Numbers, voted: Numbers | None) -> dict[str, Any] | None:
+    if card["contrasts"]["voice"]["high"] >= WORTHWHILE:
+        return None
+    return {
+        "code": "prompt_is_enough",
+        "headline": "A prompt is enough: the clone's gain over it is surely too small to train for.",
+        "reasons": [_voice_words(card)],
+        "next": "Chat with the prompted baseline; more writing may change this.",
+    }
+
+
+def _inconclusive(card: Numbers, clone: Numbers, voted: Numbers | None) -> dict[str, Any]:
+    contrasts, voice = card["contrasts"], card["contrasts"]["voice"]
+    reasons = [_voice_words(card)]
+    sides = {name: _side(contrasts[name], lower_is_better=name == "fit") for name in ("habits", "fit")}
+    reasons += [f"{_NAMES[name].capitalize()} speaks against the clone." for name, side in sides.items() if side == -1]
+    if voice["low"] > 0 and 1 not in sides.values():
+        reasons.append("Neither habits nor held-out fit agrees significantly.")
+    if voted is not None and voted["low"] <= 0.5:
+        reasons.append(f"Readers did not prefer the clone: {voted['preferred']:.0%} of {voted['votes']} blind votes.")
+    needed = replies_to_settle(voice, card["sizes"]["test_replies"])
+    more = (
+        f"About {needed:,} test replies instead of {card['sizes']['test_replies']:,} would settle it" if needed else ""
+    )
+    return {
+        "code": "inconclusive",
+        "headline": "Inconclusive: this writing does not settle whether the clone or the prompt is nearer to "
+        f"{card['author']}.",
+        "reasons": reasons,
+        "next": f"{more}; or {FEW_VOTES} blind votes: style-clone vote {card['persona']}" if more else "",
+    }
+
+
+def replies_to_settle(voice: Numbers, replies: int) -> int | None:
+    """About how many test replies would bring the nearer bound of the gain to the line it has to cross.
+
+    An interval narrows with the root of the replies. None where the estimate lies on the line itself, or it is settled.
+    """
+    half: float = (voice["high"] - voice["low"]) / 2
+    distance: float = max(voice["value"], WORTHWHILE - voice["value"])
+    if half <= distance or distance < 1e-3:
+        return None
+    return math.ceil(replies * (half / distance) ** 2 / 10) * 10
+
+
+def _side(contrast: Numbers, *, lower_is_better: bool) -> int:
+    """1 where the metric significantly speaks for the clone, -1 against it, 0 where it says nothing."""
+    if contrast["p_holm"] is None or contrast["p_holm"] >= SIGNIFICANT:
+        return 0
+    better = contrast["value"] < 0 if lower_is_better else contrast["value"] > 0
+    return 1 if better else -1
+
+
+def _voice_words(card: Numbers) -> str:
+    voice = card["contrasts"]["voice"]
+    return (
+        f"On voice the clone is {voice['value']:+.2f} from the best prompt (95% interval {voice['low']:+.2f} to "
+        f"{voice['high']:+.2f}), where 0 is other people and 1 is {card['author']}."
+    )
+
+
+def _fit_alone(card: Numbers) -> list[str]:
+    fit = card["contrasts"].get("fit")
+    if not fit:
+        return []
+    better = "clone" if fit["high"] < 0 else "prompt" if fit["low"] > 0 else None
+    said = f"the {better} predicts the real replies better" if better else "clone and prompt predict them equally well"
+    return [f"What can be said: {said} ({fit['value']:+.2f} bits per byte, {fit['low']:+.2f} to {fit['high']:+.2f})"]
+
+
+def _of(card: Numbers, role: str) -> Numbers:
+    found: Numbers = next(candidate for candidate in card["candidates"] if candidate["role"] == role)
+    return found
+
+
+_NAMES = {"habits": "habits", "fit": "held-out fit"}

@@ -1,0 +1,234 @@
+"""The whole scorecard on the sample corpus, with an endpoint that answers as it is told: real pairs, verifier and fit."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+import pytest
+
+from style_clone import baseline, demo
+from style_clone.conversation import SPLITS, read_pairs
+from style_clone.evaluate import contest
+from style_clone.evaluate import run as evaluation
+from style_clone.evaluate.candidates import asked
+from style_clone.evaluate.kept import KeptReplies
+from style_clone.evaluate.run import Options, Tools
+from style_clone.ingest.run import ingest
+from style_clone.models import BaseModel
+from style_clone.preparation import prepare
+from style_clone.progress import Event
+from style_clone.store import Store
+from style_clone.train.run import train
+from style_clone.words import runs, words
+from style_clone.workspace import PersonaFolder, Workspace, read_json
+from tests.fake_endpoint import FakeEndpoint, fake_endpoint
+from tests.tiny_base import tiny_base
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+AUTHOR = "Nell Quayle"
+ASSISTANT = "As an AI language model, I would be happy to assist you. Please provide me with further information."
+Voice = Callable[[dict[str, Any]], str]
+
+
+@pytest.fixture(scope="module")
+def line(tmp_path_factory: pytest.TempPathFactory, one_thread: None) -> tuple[PersonaFolder, BaseModel]:
+    """The sample persona with a tiny adapter, made once and never changed."""
+    workspace = Workspace(tmp_path_factory.mktemp("sample"))
+    folder, base = workspace.folder("nell"), tiny_base(workspace)
+    ingest(folder, [demo.CORPUS], [AUTHOR])
+    prepare(folder)
+    train(folder, base, overrides={"epochs": "1", "learning_rate": "1e-2"})
+    return folder, base
+
+
+@pytest.fixture(autouse=True, scope="module")
+def small() -> Iterator[None]:
+    """Less of what takes the tiny model long, which reads letters for words."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluation, "FITTED_ELSEWHERE", 8)
+        patch.setattr(contest, "DEV_PROMPTS", 12)
+        patch.setattr(baseline, "MAX_CHARACTERS", 1200)
+        yield
+
+
+@pytest.fixture
+def base(line: tuple[PersonaFolder, BaseModel]) -> BaseModel:
+    return line[1]
+
+
+@pytest.fixture
+def folder(workspace: Workspace, line: tuple[PersonaFolder, BaseModel]) -> PersonaFolder:
+    shutil.copytree(line[0].root, workspace.folder("nell").root)
+    return workspace.folder("nell")
+
+
+@pytest.fixture
+def endpoint() -> Iterator[FakeEndpoint]:
+    with fake_endpoint() as fake:
+        yield fake
+
+
+def near_its_prompt(folder: PersonaFolder) -> Callable[[Sequence[str]], Any]:
+    """Texts as points, where a real reply lies just where its prompt does and nothing else is near anything."""
+    answered = {pair.reply: asked(pair) for name in SPLITS for pair in read_pairs(folder.split(name))}
+
+    def embed(texts: Sequence[str]) -> Any:
+        rows = [np.random.default_rng(crc32(answered.get(text, text).encode())).normal(size=384) for text in texts]
+        return np.array([row / np.linalg.norm(row) for row in rows], np.float32).reshape(len(texts), 384)
+
+    return embed
+
+
+def answering(endpoint: FakeEndpoint, base: BaseModel, clone: Voice, prompted: Voice) -> None:
+    """The endpoint's clone and its base model speak in these voices."""
+    endpoint.models = [base.name, "nell", "nell@memory", "nell@prompted"]
+    endpoint.voice = lambda body: (clone if body["model"].startswith("nell") else prompted)(body)
+
+
+def evaluate(
+    folder: PersonaFolder, base: BaseModel, endpoint: FakeEndpoint, told: list[Event] | None = None, **options: Any
+) -> dict[str, Any]:
+    with Store(f"sqlite:///{folder.root.parent.parent / 'store.sqlite3'}") as store:
+        tools = Tools(base, endpoint, near_its_prompt(folder), store)
+        listener = told.append if told is not None else lambda event: None
+        return evaluation.evaluate(folder, tools, Options(**{"samples": 1, **options}), report=listener)
+
+
+def key_of(messages: list[dict[str, str]]) -> str:
+    return messages[-1]["content"]
+
+
+def oracle(folder: PersonaFolder) -> Voice:
+    """What the author really wrote, by the last turn."""
+    pairs = [pair for name in SPLITS for pair in read_pairs(folder.split(name))]
+    known = {pair.context[-1]["content"]: pair.reply for pair in pairs}
+    return lambda body: known.get(key_of(body["messages"]), ASSISTANT)
+
+
+def assistant(body: dict[str, Any]) -> str:
+    return ASSISTANT
+
+
+@dataclass
+class Held:
+    """An evaluation in which the clone says what its author really said, and everybody else talks like an assistant."""
+
+    folder: PersonaFolder
+    base: BaseModel
+    endpoint: FakeEndpoint
+    card: dict[str, Any]
+    told: list[Event]
+
+
+@pytest.fixture(scope="module")
+def held(line: tuple[PersonaFolder, BaseModel]) -> Iterator[Held]:
+    folder, base = line
+    told: list[Event] = []
+    with fake_endpoint() as endpoint:
+        answering(endpoint, base, oracle(folder), assistant)
+        yield Held(folder, base, endpoint, evaluate(folder, base, endpoint, told, prompts=60), told)
+
+
+def test_a_clone_that_writes_like_its_author_is_worth_it(held: Held) -> None:
+    card = held.card
+    assert card == read_json(held.folder.scorecard)
+    assert card["gate"]["passed"], card["gate"]
+    clone, prompted = (next(row for row in card["candidates"] if row["role"] == role) for role in ("clone", "prompted"))
+    assert 0.7 < clone["voice"]["s"]["value"] < 1.3  # the author against themselves
+    assert clone["habits"]["value"] == pytest.approx(1, abs=0.3)
+    assert clone["failed"] == []
+    assert prompted["voice"]["s"]["value"] < 0.5
+    assert card["contrasts"]["voice"]["low"] > 0.1
+    assert card["verdict"]["code"] == "worth_it", card["verdict"]
+    assert card["cost"]["thousand_replies"]["prompted"]["prompt_tokens"] > 0
+    assert len(card["examples"]) == 8
+    assert any("clone" in event.text for event in held.told)
+
+
+def test_everything_is_kept_for_reading_and_voting(held: Held) -> None:
+    kept = KeptReplies.read(held.folder)
+    prompted = next(row["id"] for row in held.card["candidates"] if row["role"] == "prompted")
+    assert (kept.prompted, kept.samples) == (prompted, 1)
+    assert len(kept.prompts) == held.card["sizes"]["test_replies"]
+    assert held.card["verdict"]["headline"].split(":")[0] in held.folder.scorecard_page.read_text()
+    assert evaluation.is_fresh(held.folder)
+
+
+def test_nothing_but_the_clone_ever_asks_the_adapter(held: Held) -> None:
+    assert {body["model"] for body in held.endpoint.requests} == {held.base.name, "nell", "nell@memory"}
+    for body in held.endpoint.requests:
+        if body["model"] != held.base.name:
+            assert "system" not in [turn["role"] for turn in body["messages"]]  # the gateway gives the clone its own
+    assert len({(body["temperature"], body["min_p"], body["max_tokens"]) for body in held.endpoint.requests}) == 1
+
+
+def test_judge_and_test_never_reach_a_prompt(held: Held) -> None:
+    """By content: no run of eight words of a held-out reply stands in anything a model was shown above the turns."""
+    folder = held.folder
+    seen = {run for pair in read_pairs(folder.split("train")) for turn in pair.turns for run in eights(turn["content"])}
+    out = {run for name in ("judge", "test") for pair in read_pairs(folder.split(name)) for run in eights(pair.reply)}
+    contexts = [
+        [dict(turn) for turn in pair.context] for name in ("dev", "test") for pair in read_pairs(folder.split(name))
+    ]
+    shown = {
+        run
+        for body in held.endpoint.requests
+        for turn in above_the_turns(body["messages"], contexts)
+        for run in eights(turn["content"])
+    }
+    assert shown & seen, "no exemplar was shown"
+    assert not (out - seen) & shown
+
+
+def test_a_second_evaluation_asks_nothing_again_and_says_the_same(held: Held) -> None:
+    asked_before = len(held.endpoint.requests)
+    first, second = held.card, evaluate(held.folder, held.base, held.endpoint, prompts=60)
+    assert len(held.endpoint.requests) == asked_before
+    for card in (first, second):
+        assert card.pop("made")
+        assert card["cost"].pop("evaluate_seconds")
+    assert first == second
+
+
+def test_a_clone_that_writes_like_an_assistant_is_not(
+    folder: PersonaFolder, base: BaseModel, endpoint: FakeEndpoint
+) -> None:
+    def voice(body: dict[str, Any]) -> str:
+        quotes = "has written:" in body["messages"][0]["content"]
+        return oracle(folder)(body) if quotes else ASSISTANT
+
+    answering(endpoint, base, assistant, voice)
+    card = evaluate(folder, base, endpoint, prompts=30)
+    assert card["contrasts"]["voice"]["value"] < -0.3
+    assert card["verdict"]["code"] in ("rejected", "prompt_is_enough")
+    chosen = next(row for row in card["candidates"] if row["role"] == "prompted")
+    assert chosen["setting"] == "style guide and quoted replies"
+    assert "has written:" in baseline.load(folder).system  # the best prompt is the one that is served
+
+
+def test_too_few_people_to_compare_with_cannot_be_measured(
+    folder: PersonaFolder, base: BaseModel, endpoint: FakeEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluation.impostors, "find", lambda *_, **__: [])
+    answering(endpoint, base, oracle(folder), assistant)
+    card = evaluate(folder, base, endpoint, prompts=20)
+    assert card["verdict"]["code"] == "cannot_measure"
+    assert "other writers" in card["verdict"]["headline"]
+    assert all(row["voice"] is None for row in card["candidates"])
+    assert "Cannot measure" in folder.scorecard_page.read_text()
+
+
+def eights(text: str) -> Iterator[tuple[str, ...]]:
+    return runs(words(text), 8)
+
+
+def above_the_turns(messages: list[dict[str, str]], contexts: list[list[dict[str, str]]]) -> list[dict[str, str]]:
+    """What stands above the pair's own context."""
+    ends = (len(context) for context in contexts if messages[-len(context) :] == context)
+    return messages[: -max(ends, default=0) or None]
