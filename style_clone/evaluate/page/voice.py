@@ -63,8 +63,12 @@ def _gate(card: Card) -> str:
         told.append(f"With the labels shuffled, chance alone reaches {decimal(null)}.")
     failed = [str(each) for each in gate.get("failed") or ()]
     told += [f"What failed: {'; '.join(failed)}."] if failed else []
-    said = outcome("pass", "Yes") if gate.get("passed") else outcome("fail", "No: take the marks above as guesses")
+    said = outcome("pass", "Yes.") if gate.get("passed") else outcome("fail", _no(card))
     return f'{title}<p class="gate">{said} {escape(" ".join(told))}</p>{_gauge(auc, null)}'
+
+
+def _no(card: Card) -> str:
+    return "No: take the marks above as guesses." if measured(card, lambda each: each.voice) else "No."
 
 
 def _gauge(auc: Interval | None, null: float | None) -> str:
