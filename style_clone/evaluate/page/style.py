@@ -204,7 +204,8 @@ _PAPER = """
   .strips .value small { white-space: nowrap; }
   .strips .value small.over { white-space: normal; }
   svg text { font-size: 11px; } .replies { grid-template-columns: repeat(4, 1fr); }
-  .strips, tr, .guardrail, .examples > li, .tiles > li, .meanings > div, .figures, .note, .gate { break-inside: avoid; }
+  .strips, tr, .guardrail, .examples > li, .tiles > li, .meanings > div, .figures, .note, .gate, section > .scroll {
+    break-inside: avoid; }
   .how, .skip { display: none; } .term, .code { text-decoration: none; }
   details::details-content { content-visibility: visible; block-size: auto; }
   details .plain { min-width: 0; font-size: 6.4pt; }

@@ -39,7 +39,9 @@ def voice(card: Card) -> str:
         f"A judge that was never shown a clone reads the replies. 0 is how it rates other people, 1 how it rates what "
         f"{card.author} really wrote. The line through each mark is its 95% interval."
     )
-    return section("voice", "Does it sound like them?", f"{_strips(card)}{_gate(card)}{_contrasts(card)}", lead)
+    # One line says it where none of the three was measured.
+    more = "" if card.is_quick else _gate(card) + _contrasts(card)
+    return section("voice", "Does it sound like them?", _strips(card) + more, lead)
 
 
 def _strips(card: Card) -> str:
