@@ -103,8 +103,15 @@ class PageDriver:
         self._wait_until_ready()
 
     def step(self, name: str) -> None:
-        """Go to a tab: "Your writing", "Pairs", "Train" or "Chat"."""
-        self.page.get_by_role("tab", name=name).first.click()
+        """Go to a tab: "Your writing", "Pairs", "Train", "Scorecard" or "Chat"."""
+        tab = self.page.get_by_role("tab", name=name).first
+        behind = self.page.locator(".overflow-dropdown button", has_text=name).first
+        tab.or_(behind).first.wait_for(state="attached", timeout=20_000)
+        if tab.count() == 0:
+            # In a narrow window the last tabs are behind a button.
+            self.page.locator(".overflow-menu > button").click()
+            tab = behind
+        tab.click()
 
     def upload(self, files: Sequence[Path]) -> Locator:
         """Drop files; returns the preview once it names the last of them."""

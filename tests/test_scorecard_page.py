@@ -301,7 +301,8 @@ def test_a_quick_scorecard_says_what_it_left_out() -> None:
     assert "1.642" in seen.text["fit"]
     assert "lowest" in seen.text["fit"]
     assert "60 unseen replies" in seen.text["top"]
-    assert "quick" in seen.text["top"]
+    assert "A quick look" in seen.text["top"]
+    assert "Inconclusive" not in seen.text["top"], "held-out fit alone decides nothing"
 
 
 def test_what_cannot_be_measured_is_not_drawn() -> None:

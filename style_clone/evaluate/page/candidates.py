@@ -13,7 +13,6 @@ from style_clone.evaluate.page.strips import (
     Row,
     Scale,
     band,
-    beside,
     legend,
     lines,
     picture,
@@ -80,6 +79,6 @@ def _axis(card: Card, scale: Scale, told: str, over: float | None) -> str:
 
 
 def _beyond(scale: Scale, over: float) -> str:
-    """The head of the shaded stretch."""
-    words = f'<text class="beyond" {beside(scale.at(over))} y="13">{BEYOND}</text>'
+    """The head of the shaded stretch, its words from the right end on, where there is always room for them."""
+    words = f'<text class="beyond" x="{scale.at(scale.high):.2f}%" y="13" text-anchor="end">{BEYOND}</text>'
     return band(scale, over, scale.high, "beyond") + words

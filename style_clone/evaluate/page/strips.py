@@ -134,11 +134,11 @@ def pointers(scale: Scale, places: Sequence[tuple[float, str]], height: float, *
     for line, (place, text) in enumerate(places, start=first):
         x, y = scale.at(place), LINE * line + 13
         rules.append(f'<line class="level" x1="{x:.2f}%" x2="{x:.2f}%" y1="{y - 10:g}" y2="{height:g}"/>')
-        words.append(f'<text {beside(x)} y="{y:g}">{escape(text)}</text>')
+        words.append(f'<text {_beside(x)} y="{y:g}">{escape(text)}</text>')
     return "".join([*rules, *words])
 
 
-def beside(x: float) -> str:
+def _beside(x: float) -> str:
     """Where words about the place `x` percent from the left stand: on the side where there is more room."""
     return f'x="{x:.2f}%" dx="-6" text-anchor="end"' if x > 50 else f'x="{x:.2f}%" dx="6"'
 

@@ -112,7 +112,7 @@ _PLOTS = """
 svg { display: block; overflow: hidden; } svg.along { overflow: visible; }
 svg text { fill: var(--soft); font-size: 13px; font-family: inherit; font-weight: 500; paint-order: stroke;
   stroke: var(--card); stroke-width: 4px; stroke-linejoin: round; }
-svg text.beyond { fill: var(--beyond-ink); }
+svg text.beyond { fill: var(--beyond-ink); stroke: none; }
 svg .level { stroke: var(--level); stroke-width: 1; stroke-dasharray: 3 3; }
 svg rect.beyond { fill: var(--beyond); }
 svg .whisker { stroke: var(--other); stroke-width: 3; stroke-linecap: round; opacity: 0.6; }
@@ -186,7 +186,7 @@ _NARROW = """
   .strips .name .badge { margin-left: 5px; } .strips .value small { max-width: 130px; margin-left: auto; }
   .asked { max-width: 94%; } .replies { grid-template-columns: 1fr; }
   .meanings > div { grid-template-columns: 1fr; } .plain { font-size: 0.88rem; }
-  .plain .outcome { white-space: normal; }
+  .outcome { white-space: normal; }
   .plain :is(th, td) { padding-left: 10px; } #methods .plain th { width: 45%; }
   .guardrail .plain :is(th, td):not(:first-child) { width: auto; }
 }
@@ -204,7 +204,8 @@ _PAPER = """
   .strips .value small { white-space: nowrap; }
   .strips .value small.over { white-space: normal; }
   svg text { font-size: 11px; } .replies { grid-template-columns: repeat(4, 1fr); }
-  .strips, tr, .guardrail, .examples > li, .tiles > li, .meanings > div, .figures, .note, .gate { break-inside: avoid; }
+  .strips, tr, .guardrail, .examples > li, .tiles > li, .meanings > div, .figures, .note, .gate, section > .scroll {
+    break-inside: avoid; }
   .how, .skip { display: none; } .term, .code { text-decoration: none; }
   details::details-content { content-visibility: visible; block-size: auto; }
   details .plain { min-width: 0; font-size: 6.4pt; }

@@ -18,6 +18,8 @@ CODES: dict[str, tuple[str, str, str]] = {
     "cannot_measure": ("Cannot measure", "none", "–"),
 }
 """A verdict's code in words, the class it is shown in, and its sign."""
+QUICK = ("A quick look", "none", "→")
+"""In place of a code: held-out fit alone decides nothing."""
 LABELS = {
     "quick": "Held-out fit only: nothing was generated, nobody judged.",
     "exploratory": "Few replies or conversations: another sample might say something else.",
@@ -28,7 +30,7 @@ LABELS = {
 
 def top(card: Card) -> str:
     """The head."""
-    said, kind, sign = CODES.get(card.code, ("Scorecard", "none", "–"))
+    said, kind, sign = QUICK if card.is_quick else CODES.get(card.code, ("Scorecard", "none", "–"))
     labels = "".join(badge(label, "label") for label in card.labels)
     notes = "".join(f"<li><b>{escape(label.capitalize())}.</b> {escape(LABELS[label])}</li>" for label in card.labels)
     code = f'<a class="code" href="#def-verdict"><b aria-hidden="true">{sign}</b> {escape(said)}</a>'

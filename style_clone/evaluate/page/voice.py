@@ -39,7 +39,9 @@ def voice(card: Card) -> str:
         f"A judge that was never shown a clone reads the replies. 0 is how it rates other people, 1 how it rates what "
         f"{card.author} really wrote. The line through each mark is its 95% interval."
     )
-    return section("voice", "Does it sound like them?", f"{_strips(card)}{_gate(card)}{_contrasts(card)}", lead)
+    # One line says it where none of the three was measured.
+    more = "" if card.is_quick else _gate(card) + _contrasts(card)
+    return section("voice", "Does it sound like them?", _strips(card) + more, lead)
 
 
 def _strips(card: Card) -> str:
@@ -63,8 +65,12 @@ def _gate(card: Card) -> str:
         told.append(f"With the labels shuffled, chance alone reaches {decimal(null)}.")
     failed = [str(each) for each in gate.get("failed") or ()]
     told += [f"What failed: {'; '.join(failed)}."] if failed else []
-    said = outcome("pass", "Yes") if gate.get("passed") else outcome("fail", "No: take the marks above as guesses")
+    said = outcome("pass", "Yes.") if gate.get("passed") else outcome("fail", _no(card))
     return f'{title}<p class="gate">{said} {escape(" ".join(told))}</p>{_gauge(auc, null)}'
+
+
+def _no(card: Card) -> str:
+    return "No: take the marks above as guesses." if measured(card, lambda each: each.voice) else "No."
 
 
 def _gauge(auc: Interval | None, null: float | None) -> str:
