@@ -207,7 +207,8 @@ def _spread(totals: Array) -> Array:
     sizes = np.where(by_reply, totals[:, -1].mean(), totals[:, -2].mean())
     chance = np.sqrt(np.maximum(middle * (1 - middle).clip(0) * sizes, 1)) / sizes
     spread = found.std(axis=0, ddof=1) if len(found) > 1 else np.zeros_like(middle)
-    return np.maximum(spread, chance)
+    widest: Array = np.maximum(spread, chance)
+    return widest
 
 
 def _distance(totals: Array, author: Array, spread: Array) -> Array:
@@ -222,8 +223,9 @@ def _distances(draws: Array, author: Array, spread: Array) -> Array:
     A distance grows with chance, and every draw adds chance to that of the sample; only the width is the draws' to tell.
     """
     found = _distance(draws, author, spread)
-    found[1:] -= found[1:].mean() - found[0]
-    return found
+    moved: Array = found - (found[1:].mean() - found[0])
+    moved[0] = found[0]
+    return moved
 
 
 def _example(texts: Sequence[str], held: Array, does: bool) -> str:
