@@ -5,79 +5,89 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from style_clone.evaluate.humans import Humans
 from style_clone.evaluate.replies import Reply
 
-TOPICS = (
-    "boat",
-    "garden",
-    "invoice",
-    "train",
-    "kettle",
-    "violin",
-    "server",
-    "recipe",
-    "harbour",
-    "ticket",
-    "ladder",
-    "parcel",
+TOPICS = tuple("boat garden invoice train kettle violin server recipe harbour ticket ladder parcel".split())  # noqa: SIM905
+_SLOTS = (
+    ("so", "but", "and", "then", "well", "because", "if", "when"),
+    ("i", "we", "you", "they", "he", "she", "it", "one"),
+    ("would", "could", "should", "must", "can", "will", "may", "might"),
+    ("just", "really", "still", "now", "also", "never", "always", "even"),
+    ("go", "come"),
+    ("with", "about", "for", "from", "in", "on", "to", "by"),
+    ("the", "a", "my", "your", "this", "that", "our", "their"),
+    ("TOPIC",),
+    ("too", "again", "here", "there", "before", "after", "down", "back"),
 )
-_STEMS = (
-    "i think that the {0} is on the way to the {1}",
-    "we should ask about the {0} before you go and get the {1}",
-    "the {0} was there when they came for the {1}",
-    "you can leave the {0} with me but not the {1}",
-    "what would happen if the {0} and the {1} were gone",
-    "it has been a week since my {0} or your {1} did that",
-    "so there is no {0} at all in this {1}",
-)
-Manner = Callable[[str, random.Random], str]
+Surface = Callable[[str, random.Random], str]
 
 
-def reply(manner: Manner, topic: str, rng: random.Random) -> str:
-    """A sentence on a topic, in somebody's manner."""
-    said = " and ".join(rng.choice(_STEMS).format(topic, rng.choice(TOPICS)) for _ in range(rng.choice((1, 1, 2))))
-    return manner(said, rng)
+@dataclass(frozen=True)
+class Manner:
+    """How somebody writes: which words they choose (by a seed; None is all alike), and what they make of a sentence."""
+
+    seed: int | None
+    surface: Surface
+
+    @cached_property
+    def _weights(self) -> list[list[float]]:
+        own = random.Random(self.seed)
+        return [[1.0 if self.seed is None else own.lognormvariate(0, 1) for _ in slot] for slot in _SLOTS]
+
+    def __call__(self, topic: str, rng: random.Random) -> str:
+        """A sentence or two on a topic."""
+        clauses = [
+            " ".join(rng.choices(slot, weights)[0] for slot, weights in zip(_SLOTS, self._weights, strict=True))
+            for _ in range(rng.choice((1, 1, 2)))
+        ]
+        return self.surface(" ".join(clauses).replace("TOPIC", topic), rng)
 
 
-def plain(said: str, rng: random.Random) -> str:
+def plainly(said: str, rng: random.Random) -> str:
     """As anybody writes."""
     return said[0].upper() + said[1:] + "."
 
 
-def noisy(said: str, rng: random.Random) -> str:
-    """The author: small letters, stretched words, dots, and ends that are like nobody's."""
-    said = said.replace(" the ", " da " if rng.random() < 0.7 else " the ").replace("so ", "sooo ")
-    return said + rng.choice(("...", " haha", " :)", "!!"))
+def noisily(said: str, rng: random.Random) -> str:
+    """Small letters, stretched words, and ends that are like nobody's."""
+    return said.replace("so ", "sooo ") + rng.choice(("...", " haha", " :)", "!!"))
 
 
 def manner_of(seed: int) -> Manner:
-    """One of many other people: each has a few small ways of their own."""
+    """One of many other people: each has words and a few small ways of their own."""
     own = random.Random(seed)
-    opening = own.choice(("", "Well, ", "OK, ", "Hm. ", "Yes, ", "Right: "))
+    opening = own.choice(("", "Oh, ", "OK, ", "Hm. ", "Yes, ", "Right: "))
     ending = own.choice((".", ".", "!", "?", ";", " - right"))
-    word = own.choice(
-        (("about", "regarding"), ("should", "must"), ("that", "which"), ("no", "not any"), ("you", "one"))
-    )
     often = own.uniform(0.2, 0.6)
 
-    def manner(said: str, rng: random.Random) -> str:
-        said = said.replace(*word) if rng.random() < often else said
+    def surface(said: str, rng: random.Random) -> str:
         return (opening if rng.random() < often else "") + said[0].upper() + said[1:] + ending
 
-    return manner
+    return Manner(seed, surface)
+
+
+plain = Manner(None, plainly)
+noisy = Manner(1000, noisily)
 
 
 def replies(manner: Manner, count: int, seed: int, conversations: int = 20, name: str = "c") -> list[Reply]:
     """Replies about what they were asked, spread over conversations."""
     rng = random.Random(seed)
-    made = []
+    asked = []
     for number in range(count):
-        topic = rng.choice(TOPICS)
-        prompt = f"{number}: what about the {topic}, the {rng.choice(TOPICS)} or the {rng.choice(TOPICS)}"
-        made.append(Reply(reply(manner, topic, rng), f"{name}{number * conversations // count}", prompt))
-    return made
+        prompt = f"{number}: what about the {rng.choice(TOPICS)}"
+        asked.append(Reply("", f"{name}{number * conversations // count}", prompt))
+    return answering(asked, manner, seed)
+
+
+def answering(test: Sequence[Reply], manner: Manner, seed: int) -> list[Reply]:
+    """Somebody who answers the same prompts in some manner, each about what it was asked."""
+    rng = random.Random(seed)
+    return [replace(each, text=manner(re.findall(r"the (\w+)", each.prompt)[0], rng)) for each in test]
 
 
 def humans(author: Manner = noisy, *, own: int = 300, each: int = 80, fitted: int = 6, unseen: int = 6) -> Humans:
@@ -88,13 +98,3 @@ def humans(author: Manner = noisy, *, own: int = 300, each: int = 80, fitted: in
     ]
     judge, test = replies(author, own, 1, name="j"), replies(author, own // 2, 2, name="t")
     return Humans(judge, test, dict(people[:fitted]), dict(people[fitted:]))
-
-
-def answering(test: Sequence[Reply], manner: Manner, seed: int) -> list[Reply]:
-    """A candidate that answers the same prompts in some manner, each about what it was asked."""
-    rng = random.Random(seed)
-    topics = [re.findall(r"the (\w+)", each.prompt)[0] for each in test]
-    return [
-        Reply(reply(manner, topic, rng), each.conversation, each.prompt)
-        for each, topic in zip(test, topics, strict=True)
-    ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -14,7 +13,6 @@ from numpy.typing import NDArray
 from style_clone.conversation import SPLITS, Pair, read_pairs
 from style_clone.demo import AUTHOR, CORPUS
 from style_clone.embedding import NAME, load_embedder
-from style_clone.evaluate import guardrails
 from style_clone.evaluate.guardrails import Copying, Relevance, Shape, copying, failed, loops, shape
 from style_clone.evaluate.leakage import Copies, repeated, unseen
 from style_clone.evaluate.replies import Reply
@@ -34,12 +32,10 @@ CLEAN = Copying(0, 0)
 def bag(texts: Sequence[str]) -> NDArray[np.float32]:
     """Texts as which topics they name, of length 1, in as many dimensions as the real embedder."""
     vectors = np.zeros((len(texts), 384), np.float32)
-    for row, text in zip(vectors, texts, strict=True):
-        for word in words(text):
-            if word in TOPICS:
-                row[zlib.crc32(word.encode()) % 384] += 1
-        row /= np.linalg.norm(row) or 1
-    return vectors
+    for row, text in enumerate(texts):
+        for word in set(words(text)).intersection(TOPICS):
+            vectors[row, TOPICS.index(word)] = 1
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1)
 
 
 @pytest.fixture(scope="module")
@@ -54,14 +50,14 @@ def reasons(**given: object) -> dict[str, str]:
 
 
 def test_replies_to_the_wrong_prompts_lose_relevance_alone(test: list[Reply]) -> None:
-    clone = answering(test, lambda said, rng: said.split(" and ")[0], 1)
+    clone = answering(test, noisy, 1)
     texts = [each.text for each in clone]
     random.Random(0).shuffle(texts)
     moved = [replace(each, text=text) for each, text in zip(clone, texts, strict=True)]
     relevance = Relevance.of([each.prompt for each in test], bag)
     drawn = Resamples.of([each.conversation for each in test])
     right, wrong = (relevance.draws(each, drawn) for each in (clone, moved))
-    assert right[0] > 0.4
+    assert right[0] > 0.9
     assert wrong[0] < 0.2
     assert list(reasons(relevance=wrong, baseline=right)) == ["relevance"]
     assert "of replies fit their prompt" in reasons(relevance=wrong, baseline=right)["relevance"]
@@ -88,7 +84,6 @@ def test_relevance_by_hand() -> None:
     relevance = Relevance.of(["p0", "p1"], lambda texts: np.array([points[text] for text in texts], np.float32))
     said = [Reply("near p0", "a", "p0"), Reply("near p0", "a", "p1"), Reply("half", "a", "p0"), Reply("", "a", "p0")]
     assert relevance.hits(said).tolist() == [True, False, False, False]
-    assert relevance.hits([]).tolist() == []
     with pytest.raises(KeyError):
         relevance.hits([Reply("half", "a", "p9")])
 
@@ -160,7 +155,7 @@ def test_a_copy_is_twelve_words_whatever_their_case_and_marks() -> None:
 
 def test_one_sentence_repeated_trips_shape(test: list[Reply]) -> None:
     human = answering(test, noisy, 1)
-    said = [replace(each, text="i think that the boat is on the way to the garden haha") for each in human]
+    said = [replace(each, text="so i would just go with the boat too haha") for each in human]
     found = shape(said, human)
     assert found.distinct2_ratio < 0.5
     assert found.gzip_ratio < 0.5
@@ -302,8 +297,13 @@ def test_pairs_that_were_split_together_leak_nothing(workspace: Workspace) -> No
 
 
 def test_relevance_has_an_interval(test: list[Reply]) -> None:
+    """A candidate that answers beside the question in half of its conversations."""
     relevance = Relevance.of([each.prompt for each in test], bag)
     drawn = Resamples.of([each.conversation for each in test])
-    found = interval(relevance.draws(answering(test, noisy, 5), drawn))
-    assert found["low"] < found["value"] < found["high"]
-    assert guardrails.DISTRACTORS == 19
+    said = [
+        replace(each, text="no idea") if int(each.conversation[1:]) % 2 else each for each in answering(test, noisy, 5)
+    ]
+    found = interval(relevance.draws(said, drawn))
+    assert found["low"] < found["value"] - 0.1
+    assert found["value"] == pytest.approx(0.5)
+    assert found["high"] > found["value"] + 0.1

@@ -16,7 +16,7 @@ from style_clone.evaluate.replies import Reply
 from style_clone.evaluate.statistics import Resamples, interval
 from style_clone.evaluate.texts import NAME, Masker
 from style_clone.words import count_words
-from tests.synthetic_authors import answering, humans, manner_of, noisy, plain
+from tests.synthetic_authors import Manner, answering, humans, manner_of, noisily, noisy, plain
 
 PLACES = {habit.id: place for place, habit in enumerate(HABITS)}
 
@@ -69,7 +69,7 @@ def test_there_are_150_function_words_each_once() -> None:
         ("stress", "that is *really* it 2 * 3", 1),
         ("ampersand", "salt & pepper R&D", 1),
         ("capitals", "NO WAY, I am OK with NASA", 3 - 1),
-        ("small_i", "i think I do, i.e. this, i'm", 1),
+        ("small_i", "i think I do, i.e. this, i'm", 2),
         ("small_sentence", "One. two! Three? four", 2),
         ("capital_inside", "the Good and Bad. Then", 2),
         ("elongation", "sooo goood yes noooo", 3),
@@ -153,10 +153,11 @@ def test_the_interval_of_another_half_holds_one(people: Humans, habits: Habits) 
 
 def test_a_caricature_is_further_off_than_the_author(people: Humans, habits: Habits) -> None:
     def exaggerated(said: str, rng: random.Random) -> str:
-        return noisy(noisy(noisy(said, rng) + " sooo", rng), rng)
+        return noisily(noisily(noisily(said, rng) + " sooo", rng), rng)
 
     clone, caricature = (
-        interval(habits.of(answering(people.test, manner, 3)).draws) for manner in (noisy, exaggerated)
+        interval(habits.of(answering(people.test, manner, 3)).draws)
+        for manner in (noisy, Manner(noisy.seed, exaggerated))
     )
     assert caricature["high"] < clone["value"] - 0.1
 
@@ -216,7 +217,9 @@ def test_the_telling_habits_are_the_authors(people: Humans, habits: Habits) -> N
     ]
     assert scores == sorted(scores, reverse=True)
     assert min(scores) >= 1
-    rarer = [row for row in rows if row["author"] < row["impostors"]]
+    many = habits.telling(clone, prompted, examples=[each.text for each in people.judge], most=100)
+    assert many[: len(rows)] == rows
+    rarer = [row for row in many if row["author"] < row["impostors"]]
     assert rarer
     assert {row["example"] for row in rarer} == {""}
     swapped = habits.telling(prompted, clone)
