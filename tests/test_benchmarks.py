@@ -127,3 +127,15 @@ def test_a_sweep_changes_one_setting_at_a_time(monkeypatch: pytest.MonkeyPatch) 
     assert all(len(change) == 1 for change in made[1:])
     recipes = [Recipe().with_overrides(change) for change in made]
     assert len(set(recipes)) == len(recipes)
+
+
+@pytest.mark.slow
+def test_the_scorecards_statistics_gain_by_counting_once() -> None:
+    command = [sys.executable, str(BENCHMARKS / "evaluate.py"), "--json", "--authors", "10", "--replies", "120"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(done.stdout)
+    assert list(found) == ["figures", "ratios"]
+    assert found["figures"]["s_of_the_author"] == pytest.approx(1)
+    assert found["figures"]["auc"] > 0.8
+    assert 0 < found["ratios"]["ours/recounting"] < 0.1

@@ -9,6 +9,7 @@ FUNCTION_WORDS: tuple[str, ...] = tuple(
     though she must own am while both those being again through back off down another did may same every
     between always never around something nothing anything everything already really quite rather maybe perhaps
     probably even ever almost enough yet since until without against under upon whether however
+    few each often once none during
     """.split()  # noqa: SIM905
 )
 """150 common English words that carry grammar and not topic, about the commonest first."""

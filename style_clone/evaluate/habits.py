@@ -223,8 +223,9 @@ def _distances(draws: Array, author: Array, spread: Array) -> Array:
     A distance grows with chance, and every draw adds chance to that of the sample; only the width is the draws' to tell.
     """
     found = _distance(draws, author, spread)
-    found[1:] -= found[1:].mean() - found[0]
-    return found
+    moved: Array = found - (found[1:].mean() - found[0])
+    moved[0] = found[0]
+    return moved
 
 
 def _example(texts: Sequence[str], held: Array, does: bool) -> str:

@@ -90,7 +90,7 @@ class LengthRule:
     def __call__(self, texts: Sequence[str]) -> list[str]:
         """A group's texts, each cut to the limit at its rank by length, of equals the earlier first.
 
-        All human groups then have the rule's lengths, but for words that a cut falls into; a candidate at most those.
+        All human groups then have the rule's lengths, but for words that a cut falls into; a candidate has at most those.
         """
         order = np.argsort([len(text) for text in texts], kind="stable")
         limits = np.empty(len(texts), np.int64)
@@ -99,12 +99,19 @@ class LengthRule:
 
 
 def cut(text: str, limit: int) -> str:
-    """At most `limit` characters of `text`, ending where a word ends if one does."""
+    """At most `limit` characters of `text`: whole words of its beginning and of its end, without what stood between.
+
+    How people begin and end is kept for all alike. Were ends cut off, they would be missing just in those who write long, and
+    tell them apart.
+    """
     if len(text) <= limit:
         return text
-    begun = text[: limit + 1]
-    end = max(begun.rfind(" "), begun.rfind("\n"))
-    return text[: end if end > 0 else limit].rstrip()
+    begun = text[: limit // 2 + 1]
+    head = text[: max(begun.rfind(" "), begun.rfind("\n"), 0)].rstrip()
+    ended = text[len(text) - max(0, limit - len(head) - bool(head)) - 1 :]
+    starts = [place for place in (ended.find(" "), ended.find("\n")) if place >= 0]
+    tail = ended[min(starts) :].lstrip() if starts else ""
+    return " ".join(filter(None, (head, tail))) or text[:limit]
 
 
 def bundles(replies: Sequence[Reply], size: int = BUNDLE) -> NDArray[np.int64]:

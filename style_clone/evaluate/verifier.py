@@ -21,9 +21,6 @@ LEAST_BUNDLES = 3
 """Bundles of either side under which an area says nothing: of two and two there are six orders."""
 LEAST_IMPOSTORS = 8
 
-_STRENGTH = 10.0
-"""C of scikit-learn's logistic regression, the inverse of the penalty."""
-
 
 @dataclass(frozen=True, eq=False)
 class Features:
@@ -49,7 +46,7 @@ class Features:
         return self.vectorizer.transform(texts)
 
 
-def fair_weights(people: Sequence[str] | NDArray[np.str_], author: str) -> Array:
+def fair_weights(people: Sequence[str] | NDArray[Any], author: str) -> Array:
     """Weights (N,) by who wrote each text: half of the whole the author's, of the rest an equal share each other person's.
 
     So nobody weighs more for having written more. They sum to N.
@@ -61,10 +58,13 @@ def fair_weights(people: Sequence[str] | NDArray[np.str_], author: str) -> Array
 
 
 def fitted(rows: Any, is_author: NDArray[np.bool_], weights: Array) -> Any:
-    """Logistic regression on sparse rows (N, V). In its dual form, as there are more runs than texts (Yu and others 2011)."""
+    """Logistic regression on sparse rows (N, V), with scikit-learn's own penalty.
+
+    In its dual form, as there are more runs than texts (Yu and others 2011).
+    """
     from sklearn.linear_model import LogisticRegression
 
-    model = LogisticRegression(C=_STRENGTH, solver="liblinear", dual=True, max_iter=10_000, tol=1e-3, random_state=0)
+    model = LogisticRegression(solver="liblinear", dual=True, max_iter=10_000, tol=1e-3, random_state=0)
     return model.fit(rows, is_author, sample_weight=weights)
 
 
