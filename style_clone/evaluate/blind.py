@@ -186,8 +186,8 @@ def summary(store: Store, folder: PersonaFolder, ballot: int) -> list[str]:
         _verdict(share),
         f"Catch trials, a real reply against a false one: {found.passed} of {found.catches} passed.",
     ]
-    standing = next((each for known, each in standings(store, folder) if known.id == ballot), "counted")
-    return [*lines, *filter(None, [REASONS[standing]])]
+    reasons = [REASONS[standing] for known, standing in standings(store, folder) if known.id == ballot]
+    return [*lines, *filter(None, reasons)]
 
 
 def _verdict(share: Mapping[str, float]) -> str:

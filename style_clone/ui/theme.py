@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from style_clone.ui.train_theme import TRAIN_CSS
+from style_clone.ui.vote_theme import VOTE_CSS
 
 FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif")
 FONT_MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
@@ -264,4 +265,5 @@ CSS = (
 }
 """
     + TRAIN_CSS
+    + VOTE_CSS
 )

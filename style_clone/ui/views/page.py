@@ -1,4 +1,4 @@
-"""The page: a title, four steps as tabs, and what binds them together."""
+"""The page: a title, five steps as tabs, and what binds them together."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from style_clone.ui.views.pairs import pairs_tab
 from style_clone.ui.views.pairs import refreshed as pairs_refreshed
 from style_clone.ui.views.training import refreshed as train_refreshed
 from style_clone.ui.views.training import train_tab
+from style_clone.ui.views.voting import refreshed as vote_refreshed
+from style_clone.ui.views.voting import vote_tab
 from style_clone.ui.views.writing import writing_tab
 
 TITLE = (
@@ -33,6 +35,7 @@ def build_page(desk: Desk) -> gr.Blocks:
             pairs = pairs_tab(desk, current)
             training = train_tab(desk, current)
             chat = chat_tab(desk, current)
+            vote = vote_tab(desk, current)
 
     async def refresh_chat(slug: str | None) -> tuple[Any, Any, Any]:
         return await chat_refreshed(desk, slug)
@@ -46,6 +49,7 @@ def build_page(desk: Desk) -> gr.Blocks:
             listen(event, lambda slug: train_refreshed(training, slug), current, train_outputs)
         for event in (page.load, chat.tab.select):
             listen(event, refresh_chat, current, [chat.persona, chat.registers, chat.status])
+        listen(vote.tab.select, lambda slug: vote_refreshed(desk, slug), current, vote.persona)
         for button, tab in (
             (writing.pairs_next, "pairs"),
             (pairs.board.train_next, "train"),
