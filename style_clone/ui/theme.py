@@ -238,7 +238,7 @@ CSS = (
 /* Gradio puts its own prefix before these selectors; naming its container here would match nothing. */
 @media (max-width: 640px) {
   main { padding: 0 0 12px !important; }
-  .tab-container button { padding: 10px 6px !important; font-size: 0.9rem !important; }
+  .tab-container button { padding: 10px 4px !important; font-size: 0.82rem !important; }
   button.sc-go { min-width: 130px !important; flex-grow: 1 !important; align-self: stretch !important; }
   .sc-chatbot { height: 31vh !important; min-height: 200px; }
   .sc-card, .sc-progress { padding: 14px 16px; }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 VOTE_CSS = """
 .sc-arena { display: flex; flex-direction: column; gap: 14px; }
+.sc-arena .sc-progress { padding: 12px 16px; }
+.sc-arena .sc-progress ul { display: none; }
 .sc-arena h3 { margin: 4px 0 0; font-size: 1.08rem; font-weight: 650; color: var(--body-text-color); }
 .sc-arena h3:focus { outline: none; }
 .sc-arena .sc-turns { border: 1px solid var(--border-color-primary); border-radius: 12px; padding: 14px 16px;
@@ -12,6 +14,7 @@ VOTE_CSS = """
 .sc-choice { display: flex; gap: 12px; align-items: flex-start; text-align: left; font: inherit; font-size: 1rem;
   line-height: 1.45; padding: 16px; min-height: 96px; border-radius: 12px; cursor: pointer; overflow-wrap: anywhere;
   color: var(--body-text-color); background: var(--block-background-fill); border: 2px solid var(--border-color-primary); }
+.sc-cards .sc-choice { height: 100%; margin: 0; }
 .sc-choice:hover { border-color: var(--primary-600); }
 .sc-choice:focus-visible { outline: 2px solid var(--primary-600); outline-offset: 2px; }
 .sc-choice span { flex: 1; min-width: 0; display: flex; flex-direction: column; gap: 2px; }
@@ -25,7 +28,8 @@ VOTE_CSS = """
   margin: 16px 0 0; color: var(--body-text-color); font-size: 0.93rem; }
 .sc-shares b { font-weight: 600; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .sc-shares small { color: var(--body-text-color-subdued); font-size: 0.82rem; }
-.sc-ends { display: flex; justify-content: space-between; }
+.sc-ends { display: grid; grid-template-columns: 1fr auto 1fr; }
+.sc-ends :last-child { text-align: right; }
 .sc-share { position: relative; height: 22px; border-radius: 6px; background: var(--neutral-100); }
 .dark .sc-share { background: var(--neutral-800); }
 .sc-share i { position: absolute; top: 7px; height: 8px; border-radius: 4px; background: var(--primary-300); }

@@ -49,7 +49,7 @@ def enter(workspace: Workspace, database_url: str, slug: str | None, voter: str,
         raise UsageError("who votes is not known", mend="Say whether you are the author, know them, or do not.")
     folder = workspace.existing(slug)
     with Store(database_url) as store:
-        return _view(store, folder, blind.open_ballot(store, folder, voter, name, votes))  # type: ignore[arg-type]
+        return _view(store, folder, blind.open_ballot(store, folder, voter, name, votes))
 
 
 def answer(workspace: Workspace, database_url: str, booth: Booth, number: int, choice: Any) -> View:
