@@ -186,9 +186,8 @@ def summary(store: Store, folder: PersonaFolder, ballot: int) -> list[str]:
         _verdict(share),
         f"Catch trials, a real reply against a false one: {found.passed} of {found.catches} passed.",
     ]
-    judged = {known.id: standing for known, standing in standings(store, folder)}
-    standing = judged.get(ballot, "counted")
-    return [*lines, *filter(None, [REASONS[standing]])]
+    reasons = [REASONS[standing] for known, standing in standings(store, folder) if known.id == ballot]
+    return [*lines, *filter(None, reasons)]
 
 
 def _verdict(share: Interval) -> str:

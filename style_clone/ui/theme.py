@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from style_clone.ui.train_theme import TRAIN_CSS
+from style_clone.ui.vote_theme import VOTE_CSS
 
 FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif")
 FONT_MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
@@ -237,7 +238,7 @@ CSS = (
 /* Gradio puts its own prefix before these selectors; naming its container here would match nothing. */
 @media (max-width: 640px) {
   main { padding: 0 0 12px !important; }
-  .tab-container button { padding: 10px 3px !important; font-size: 0.8rem !important; }
+  .tab-container button { padding: 10px 2px !important; font-size: 0.76rem !important; }
   button.sc-go { min-width: 130px !important; flex-grow: 1 !important; align-self: stretch !important; }
   .sc-chatbot { height: 31vh !important; min-height: 200px; }
   .sc-card, .sc-progress { padding: 14px 16px; }
@@ -264,4 +265,5 @@ CSS = (
 }
 """
     + TRAIN_CSS
+    + VOTE_CSS
 )

@@ -12,11 +12,12 @@ from style_clone.workspace import Workspace
 
 @dataclass(frozen=True)
 class Desk:
-    """Where personas live, where the endpoint is, and the base model it runs on."""
+    """Where personas live, where the endpoint is, the base model it runs on, and the database votes are kept in."""
 
     workspace: Workspace
     address: Address
     base: str
+    database_url: str
 
 
 def listen(

@@ -16,6 +16,8 @@ from style_clone.ui.views.scorecard import refreshed as scorecard_refreshed
 from style_clone.ui.views.scorecard import scorecard_tab
 from style_clone.ui.views.training import refreshed as train_refreshed
 from style_clone.ui.views.training import train_tab
+from style_clone.ui.views.voting import refreshed as vote_refreshed
+from style_clone.ui.views.voting import vote_tab
 from style_clone.ui.views.writing import writing_tab
 
 TITLE = (
@@ -36,6 +38,7 @@ def build_page(desk: Desk) -> gr.Blocks:
             training = train_tab(desk, current)
             scorecard = scorecard_tab(desk, current)
             chat = chat_tab(desk, current)
+            vote = vote_tab(desk, current)
 
     async def refresh_chat(slug: str | None) -> tuple[Any, Any, Any]:
         return await chat_refreshed(desk, slug)
@@ -51,6 +54,7 @@ def build_page(desk: Desk) -> gr.Blocks:
         listen(scorecard.tab.select, lambda slug: scorecard_refreshed(scorecard, slug), current, shown)
         for event in (page.load, chat.tab.select):
             listen(event, refresh_chat, current, [chat.persona, chat.registers, chat.status])
+        listen(vote.tab.select, lambda slug: vote_refreshed(desk, slug), current, vote.persona)
         for button, tab in (
             (writing.pairs_next, "pairs"),
             (pairs.board.train_next, "train"),

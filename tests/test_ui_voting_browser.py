@@ -1,0 +1,91 @@
+"""The vote in a real browser: by keys and by mouse, over a reload, at a desk and on a phone, to the result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from style_clone.store import Store
+from style_clone.votes import Ballot
+from style_clone.workspace import PersonaFolder, Workspace
+from tests.fake_endpoint import KEY, fake_endpoint
+from tests.kept_replies import choice_of, voted_on
+from tests.page import DESKTOP, PageDriver, browser_page, page_process
+from tests.test_ui_pairs_browser import NARROW_PHONE, show
+
+pytestmark = pytest.mark.slow
+
+WON = 15
+
+
+@pytest.fixture
+def folder(workspace: Workspace) -> PersonaFolder:
+    return voted_on(workspace)
+
+
+@pytest.fixture
+def url(folder: PersonaFolder, home: Path) -> Iterator[str]:
+    with fake_endpoint() as endpoint, page_process(endpoint.url, KEY, home) as address:
+        yield address
+
+
+def the_ballot(workspace: Workspace) -> Ballot:
+    with Store(workspace.database_url) as store:
+        (ballot,) = store.votes.of("nell")
+        return ballot
+
+
+def open_booth(driver: PageDriver) -> None:
+    driver.step("Vote")
+    expect(driver.page.locator("#vote-persona input")).to_have_value("nell", timeout=20_000)
+
+
+def wanted(ballot: Ballot) -> list[str]:
+    """Answers that pass every catch trial and prefer the clone in the first WON votes."""
+    answers, votes = [], 0
+    for trial in ballot.trials:
+        votes += not trial.catch
+        answers.append(choice_of(trial, "real" if trial.catch else "clone" if votes <= WON else "few_shot"))
+    return answers
+
+
+@pytest.mark.parametrize(("kind", "size"), [("desktop", DESKTOP), ("phone", NARROW_PHONE)])
+def test_a_vote_from_the_form_to_the_result(
+    kind: str, size: tuple[int, int], url: str, workspace: Workspace, folder: PersonaFolder
+) -> None:
+    with browser_page(url, size, dark=kind == "phone") as driver:
+        page, arena = driver.page, driver.page.locator("#vote-arena")
+        open_booth(driver)
+        show(driver, f"vote-{kind}-form")
+        driver.choose("vote-votes", "20")
+        page.get_by_label("I know how they write").check()
+        page.locator("#vote-begin").click()
+        expect(arena).to_contain_text("1 of 23", timeout=20_000)
+        show(driver, f"vote-{kind}-trial")
+        answers = wanted(the_ballot(workspace))
+        for number, choice in enumerate(answers[:4], start=1):
+            page.keyboard.press({"left": "1", "right": "2"}[choice])
+            expect(arena).to_contain_text(f"{number + 1} of 23")
+        assert "preferred" not in arena.inner_text()
+
+        driver.reload()
+        open_booth(driver)
+        page.get_by_label("Your name").fill("012")
+        expect(arena).not_to_contain_text("of 23")
+        assert the_ballot(workspace).answered == {0, 1, 2, 3}, "keys typed elsewhere are no votes"
+        page.get_by_label("Your name").fill("")
+        page.get_by_label("I know how they write").check()
+        page.locator("#vote-begin").click()
+        expect(arena).to_contain_text("5 of 23", timeout=20_000)
+        for number, choice in enumerate(answers[4:], start=5):
+            expect(arena).to_contain_text(f"{number} of 23")
+            arena.locator(f"button[data-choice={choice}]").click()
+        expect(arena).to_contain_text(f"preferred in {WON} of 20: 75%")
+        expect(arena).to_contain_text("3 of 3 passed")
+        show(driver, f"vote-{kind}-result")
+        assert the_ballot(workspace).voter == "acquaintance"
+        assert driver.errors == []
+        assert page.title() == "style-clone"
