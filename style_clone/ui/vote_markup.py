@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from typing import Any
 
 from style_clone.conversation import Turn
 from style_clone.ui.markup import progress_bar
@@ -28,7 +29,7 @@ def arena(number: int, total: int, prompt: Sequence[Turn], sides: tuple[str, str
     )
 
 
-def outcome(title: str, said: Sequence[str], shares: Mapping[str, Mapping[str, float]]) -> str:
+def outcome(title: str, said: Sequence[str], shares: Mapping[str, Mapping[str, Any]]) -> str:
     """What came of a ballot: sentences, and a drawn share for each name, "value", "low" and "high" from 0 to 1."""
     lines = "".join(f"<p>{escape(line)}</p>" for line in said)
     rows = "".join(_share(name, share) for name, share in shares.items())

@@ -76,7 +76,7 @@ def _view(store: Store, folder: PersonaFolder, ballot: Ballot) -> View:
 
 def _outcome(store: Store, folder: PersonaFolder, ballot: Ballot) -> str:
     own = blind.result(store, ballot.id)
-    shares = {"This ballot": own.preferred}
+    shares: dict[str, Mapping[str, Any]] = {"This ballot": own.preferred}
     tally = {KINDS[voter]: row for voter, row in blind.tally(store, folder).items() if row["votes"]}
     if len(tally) > 1 or any(row["votes"] > own.votes for row in tally.values()):
         shares |= {
