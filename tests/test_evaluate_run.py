@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from zlib import crc32
 
@@ -13,10 +14,11 @@ import pytest
 
 from style_clone import baseline, demo
 from style_clone.conversation import SPLITS, read_pairs
-from style_clone.evaluate import contest
+from style_clone.evaluate import blind, contest, fitting
 from style_clone.evaluate import run as evaluation
 from style_clone.evaluate.candidates import asked
 from style_clone.evaluate.kept import KeptReplies
+from style_clone.evaluate.recount import recount
 from style_clone.evaluate.run import Options, Tools
 from style_clone.ingest.run import ingest
 from style_clone.models import BaseModel
@@ -25,7 +27,7 @@ from style_clone.progress import Event
 from style_clone.store import Store
 from style_clone.train.run import train
 from style_clone.words import runs, words
-from style_clone.workspace import PersonaFolder, Workspace, read_json
+from style_clone.workspace import PersonaFolder, Workspace, read_json, write_json
 from tests.fake_endpoint import FakeEndpoint, fake_endpoint
 from tests.tiny_base import tiny_base
 
@@ -53,7 +55,8 @@ def small() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evaluation, "FITTED_ELSEWHERE", 8)
         patch.setattr(contest, "DEV_PROMPTS", 12)
-        patch.setattr(baseline, "MAX_CHARACTERS", 1200)
+        patch.setattr(baseline, "MAX_CHARACTERS", 800)
+        patch.setattr(fitting, "Measurer", partial(fitting.Measurer, window_tokens=200))
         yield
 
 
@@ -194,6 +197,24 @@ def test_a_second_evaluation_asks_nothing_again_and_says_the_same(held: Held) ->
         assert card.pop("made")
         assert card["cost"].pop("evaluate_seconds")
     assert first == second
+
+
+def test_votes_that_come_later_are_counted_and_judged(held: Held) -> None:
+    with Store(f"sqlite:///{held.folder.root.parent.parent / 'store.sqlite3'}") as store:
+        ballot = blind.open_ballot(store, held.folder, "stranger", "", 40)
+        kept = KeptReplies.read(held.folder)
+        real = {prompt.real for prompt in kept.prompts}
+        while (shown := blind.show(store, held.folder, ballot.id)) is not None:
+            # The clone says what was really said, so whoever knows that picks it.
+            store.votes.cast(ballot.id, shown.number - 1, "left" if shown.left in real else "right", 1.0)
+        before = read_json(held.folder.scorecard)
+        recount(store, held.folder)
+        after = read_json(held.folder.scorecard)
+    assert (before["votes"], after["votes"]["stranger"]["votes"]) == ({}, 40)
+    assert (before["verdict"]["provisional"], after["verdict"]["provisional"]) == (True, False)
+    assert "blind pairs" in after["verdict"]["headline"]
+    assert "blind pairs" in held.folder.scorecard_page.read_text()
+    write_json(held.folder.scorecard, before)
 
 
 def test_a_clone_that_writes_like_an_assistant_is_not(
