@@ -24,6 +24,7 @@ from style_clone.ingest.run import ingest
 from style_clone.models import BaseModel
 from style_clone.preparation import prepare
 from style_clone.progress import Event
+from style_clone.prompt import Prompt
 from style_clone.store import Store
 from style_clone.train.run import train
 from style_clone.words import runs, words
@@ -221,16 +222,17 @@ def test_a_clone_that_writes_like_an_assistant_is_not(
     folder: PersonaFolder, base: BaseModel, endpoint: FakeEndpoint
 ) -> None:
     def voice(body: dict[str, Any]) -> str:
-        quotes = "has written:" in body["messages"][0]["content"]
-        return oracle(folder)(body) if quotes else ASSISTANT
+        guided = "How Nell Quayle writes" in body["messages"][0]["content"]
+        return oracle(folder)(body) if guided else ASSISTANT
 
+    baseline.save(folder, Prompt("another"))
     answering(endpoint, base, assistant, voice)
     card = evaluate(folder, base, endpoint, prompts=30)
     assert card["contrasts"]["voice"]["value"] < -0.3
     assert card["verdict"]["code"] in ("rejected", "prompt_is_enough")
     chosen = next(row for row in card["candidates"] if row["role"] == "prompted")
-    assert chosen["setting"] == "style guide and quoted replies"
-    assert "has written:" in baseline.load(folder).system  # the best prompt is the one that is served
+    assert (chosen["id"], chosen["setting"]) == ("system", "style guide of computed habits")  # the first of the best
+    assert "How Nell Quayle writes" in baseline.load(folder).system  # the best prompt is the one that is served
 
 
 def test_too_few_people_to_compare_with_cannot_be_measured(
