@@ -103,7 +103,7 @@ class PageDriver:
         self._wait_until_ready()
 
     def step(self, name: str) -> None:
-        """Go to a tab: "Your writing", "Pairs", "Train", "Scorecard" or "Chat"."""
+        """Go to a tab: "Writing", "Pairs", "Train", "Scorecard" or "Chat"."""
         tab = self.page.get_by_role("tab", name=name).first
         behind = self.page.locator(".overflow-dropdown button", has_text=name).first
         tab.or_(behind).first.wait_for(state="attached", timeout=20_000)
@@ -184,7 +184,7 @@ class PageDriver:
         return int(self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
 
     def _wait_until_ready(self) -> None:
-        self.page.get_by_role("tab", name="Your writing").first.wait_for(timeout=60_000)
+        self.page.get_by_role("tab", name="Writing").first.wait_for(timeout=60_000)
 
     def _wait_for_replies(self, before: list[int], timeout_seconds: float) -> None:
         script = """([before, still]) => ["clone", "prompted"].every((side, number) => {

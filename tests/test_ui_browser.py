@@ -232,6 +232,6 @@ def test_the_page_in_the_dark(url: str, endpoint: FakeEndpoint, tmp_path: Path) 
         assert prompted == []
         expect(driver.page.locator("#chat-prompted-problem")).to_contain_text("bad day")
         show(driver, "dark-4-chat")
-        driver.step("Your writing")
+        driver.step("Writing")
         driver.upload([write_chat(tmp_path / "chat.txt")])
         show(driver, "dark-1-writing")

@@ -32,7 +32,7 @@ class WritingTab:
 
 def writing_tab(desk: Desk, current: gr.State) -> WritingTab:
     """Build the tab and wire it; `current` is told the persona that has been read."""
-    with gr.Tab("1  Your writing", id="writing") as tab:
+    with gr.Tab("1  Writing", id="writing") as tab:
         gr.HTML(HINT)
         files = gr.File(
             file_count="multiple",
