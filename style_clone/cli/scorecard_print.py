@@ -14,7 +14,17 @@ import click
 
 from style_clone.evaluate.page.candidates import edges, measured
 from style_clone.evaluate.page.card import GUARDRAILS, Candidate, Card, headline
-from style_clone.evaluate.page.figures import Interval, decimal, interval, number, percent, signed, spelled, thirds
+from style_clone.evaluate.page.figures import (
+    Interval,
+    counted,
+    decimal,
+    interval,
+    number,
+    percent,
+    signed,
+    spelled,
+    thirds,
+)
 from style_clone.evaluate.page.protocol import OVERSHOOT
 from style_clone.evaluate.page.strips import Scale
 from style_clone.evaluate.page.top import CODES
@@ -71,7 +81,10 @@ def _compared(card: Card) -> list[str]:
     """Two adapters: what is said of them, where they stand, and in what their recipes differ."""
     changes = [(name, str(values["a"]), str(values["b"]), "") for name, values in card.part("recipes").items()]
     recipe = ["", *_columns([("recipe", "A", "B", ""), *changes])] if changes else ["", "The recipes are the same."]
-    return [*_verdict(card), *_voice(card), *_numbers(card, {"A": card.of("a"), "B": card.of("b")}), *recipe]
+    columns = {"A": card.of("a"), "B": card.of("b")}
+    size = f"On {counted(card.replies, 'reply', 'replies')} of {card.raw.get('on')}, in "
+    size += f"{counted(card.conversations, 'conversation')}."
+    return [*_verdict(card), size, *_voice(card), *_numbers(card, columns), *recipe]
 
 
 def _verdict(card: Card) -> list[str]:
@@ -90,7 +103,7 @@ def _voice(card: Card) -> list[str]:
         auc = interval(card.part("gate").get("auc"))
         return [
             "",
-            *wrap(f"Voice: not measured. The judge's AUC is {spelled(auc)}; see the page for what failed.", WIDTH),
+            *wrap(f"Voice: not measured. The judge's AUC is {spelled(auc)}.", WIDTH),
         ]
     scale = Scale.over(edges(found), least=(-0.25, OVERSHOOT + 0.25), most=(-3.0, 3.5))
     rows = [_strip(each, value, scale) for each, value in found]

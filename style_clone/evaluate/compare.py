@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Literal
 
 from style_clone.evaluate import candidates, contest, impostors
@@ -32,7 +33,9 @@ def compare(
     scales = Scales.fit(material, people)
     generate = generator(material, sides.adapters, instruments, report)
     clones = {
-        side: candidates.clone(adapter.persona, side, f"{side.upper()}: {sides.names[side]}")
+        side: candidates.clone(
+            adapter.persona, side, f"{side.upper()}: {Path(sides.names[side]).name or sides.names[side]}"
+        )
         for side, adapter in sides.adapters.items()
     }
     held = contest.face(material, instruments.base.name, clones, generate, options.samples)

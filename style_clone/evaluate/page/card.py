@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 from style_clone.evaluate.page.figures import Interval, interval, number
 
@@ -63,7 +63,7 @@ class Card:
         self.author = str(scorecard.get("author") or "the author")
         self.persona = str(scorecard.get("persona") or "PERSONA")
         self.base = str(scorecard.get("base") or "")
-        self.is_quick = scorecard.get("kind") != "full"
+        self.is_quick = scorecard.get("kind") not in ("full", "comparison")
 
     @property
     def code(self) -> str:
@@ -179,7 +179,7 @@ def _candidate(row: Mapping[str, Any]) -> Candidate:
         id=str(row.get("id") or ""),
         name=str(row.get("name") or row.get("id") or "unnamed"),
         setting=str(row.get("setting") or ""),
-        role=role if role in get_args(Role) else "",
+        role=cast(Role, role) if role in get_args(Role) else "",
         voice=interval(voice.get("s")),
         capped=interval(voice.get("v")),
         attribution=number(voice.get("attribution")),
