@@ -63,7 +63,7 @@ def line(tmp_path_factory: pytest.TempPathFactory, one_thread: None) -> Line:
     prepare(folder)
     train(folder, base, overrides={"epochs": "1", "learning_rate": "1e-2"})
     for name in OWN[:3]:
-        (folder.root / name).write_text("what an evaluation wrote")
+        write_json(folder.root / name, {"adapter_sha256": "of an earlier one", "test_sha256": ""})
     return Line(workspace, folder, base)
 
 
