@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from style_clone.cli.compare import command
 from style_clone.cli.scorecard_print import print_comparison
 from style_clone.conversation import read_pairs
 from style_clone.errors import PersonaNotFound, UsageError
+from style_clone.evaluate import fitting
 from style_clone.evaluate import run as evaluation
 from style_clone.evaluate.nearer import nearer
 from style_clone.evaluate.sides import Sides
@@ -71,6 +73,7 @@ def line(tmp_path_factory: pytest.TempPathFactory, one_thread: None) -> Line:
 def small() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evaluation, "FITTED_ELSEWHERE", 8)
+        patch.setattr(fitting, "Measurer", partial(fitting.Measurer, window_tokens=200))
         yield
 
 
@@ -379,3 +382,11 @@ def test_the_sentence_follows_from_the_numbers(given: dict[str, Any], code: str,
     assert (said["code"], said["headline"]) == (code, headline)
     failures = [f"{each['role'].upper()} fails" for each in given["candidates"] if each["faults"]]
     assert [reason[:7] for reason in said["reasons"] if " fails " in reason] == failures
+
+
+def test_habits_that_could_not_be_measured_say_nothing_for_either() -> None:
+    given = numbers((0.12, 0.03, 0.21))
+    del given["contrasts"]["habits"]
+    said = nearer(given)
+    assert said["code"] == "b_nearer"
+    assert "Habits could not be measured." in said["reasons"]

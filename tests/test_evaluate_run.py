@@ -5,24 +5,27 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
 
 from style_clone import baseline, demo
 from style_clone.conversation import read_pairs
-from style_clone.evaluate import contest
+from style_clone.evaluate import blind, contest, fitting
 from style_clone.evaluate import run as evaluation
 from style_clone.evaluate.kept import KeptReplies
+from style_clone.evaluate.recount import recount
 from style_clone.evaluate.run import Options, Tools
 from style_clone.ingest.run import ingest
 from style_clone.models import BaseModel
 from style_clone.preparation import prepare
 from style_clone.progress import Event
+from style_clone.prompt import Prompt
 from style_clone.store import Store
 from style_clone.train.run import train
 from style_clone.words import runs, words
-from style_clone.workspace import PersonaFolder, Workspace, read_json
+from style_clone.workspace import PersonaFolder, Workspace, read_json, write_json
 from tests.fake_endpoint import FakeEndpoint, fake_endpoint
 from tests.tiny_base import tiny_base
 from tests.voices import ASSISTANT, Voice, assistant, near_its_prompt, oracle
@@ -49,7 +52,8 @@ def small() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evaluation, "FITTED_ELSEWHERE", 8)
         patch.setattr(contest, "DEV_PROMPTS", 12)
-        patch.setattr(baseline, "MAX_CHARACTERS", 1200)
+        patch.setattr(baseline, "MAX_CHARACTERS", 800)
+        patch.setattr(fitting, "Measurer", partial(fitting.Measurer, window_tokens=200))
         yield
 
 
@@ -60,7 +64,8 @@ def base(line: tuple[PersonaFolder, BaseModel]) -> BaseModel:
 
 @pytest.fixture
 def folder(workspace: Workspace, line: tuple[PersonaFolder, BaseModel]) -> PersonaFolder:
-    shutil.copytree(line[0].root, workspace.folder("nell").root)
+    # Without the answers another test was given, which would be known again.
+    shutil.copytree(line[0].root, workspace.folder("nell").root, ignore=shutil.ignore_patterns("answers.jsonl"))
     return workspace.folder("nell")
 
 
@@ -166,20 +171,39 @@ def test_a_second_evaluation_asks_nothing_again_and_says_the_same(held: Held) ->
     assert first == second
 
 
+def test_votes_that_come_later_are_counted_and_judged(held: Held) -> None:
+    with Store(f"sqlite:///{held.folder.root.parent.parent / 'store.sqlite3'}") as store:
+        ballot = blind.open_ballot(store, held.folder, "stranger", "", 40)
+        kept = KeptReplies.read(held.folder)
+        real = {prompt.real for prompt in kept.prompts}
+        while (shown := blind.show(store, held.folder, ballot.id)) is not None:
+            # The clone says what was really said, so whoever knows that picks it.
+            store.votes.cast(ballot.id, shown.number - 1, "left" if shown.left in real else "right", 1.0)
+        before = read_json(held.folder.scorecard)
+        recount(store, held.folder)
+        after = read_json(held.folder.scorecard)
+    assert (before["votes"], after["votes"]["stranger"]["votes"]) == ({}, 40)
+    assert (before["verdict"]["provisional"], after["verdict"]["provisional"]) == (True, False)
+    assert "blind pairs" in after["verdict"]["headline"]
+    assert "blind pairs" in held.folder.scorecard_page.read_text()
+    write_json(held.folder.scorecard, before)
+
+
 def test_a_clone_that_writes_like_an_assistant_is_not(
     folder: PersonaFolder, base: BaseModel, endpoint: FakeEndpoint
 ) -> None:
     def voice(body: dict[str, Any]) -> str:
-        quotes = "has written:" in body["messages"][0]["content"]
-        return oracle(folder)(body) if quotes else ASSISTANT
+        guided = "How Nell Quayle writes" in body["messages"][0]["content"]
+        return oracle(folder)(body) if guided else ASSISTANT
 
+    baseline.save(folder, Prompt("another"))
     answering(endpoint, base, assistant, voice)
     card = evaluate(folder, base, endpoint, prompts=30)
     assert card["contrasts"]["voice"]["value"] < -0.3
     assert card["verdict"]["code"] in ("rejected", "prompt_is_enough")
     chosen = next(row for row in card["candidates"] if row["role"] == "prompted")
-    assert chosen["setting"] == "style guide and quoted replies"
-    assert "has written:" in baseline.load(folder).system  # the best prompt is the one that is served
+    assert (chosen["id"], chosen["setting"]) == ("system", "style guide of computed habits")  # the first of the best
+    assert "How Nell Quayle writes" in baseline.load(folder).system  # the best prompt is the one that is served
 
 
 def test_too_few_people_to_compare_with_cannot_be_measured(

@@ -100,6 +100,7 @@ def _export(store: Store, folder: PersonaFolder, path: Path, *, quiet: bool) -> 
 
 def _vote(store: Store, folder: PersonaFolder, voter: Any, name: str, votes: int | None) -> None:
     from style_clone.evaluate import blind
+    from style_clone.evaluate.recount import recount
     from style_clone.persona import Persona
 
     if not is_terminal():
@@ -119,6 +120,7 @@ def _vote(store: Store, folder: PersonaFolder, voter: Any, name: str, votes: int
             click.echo(f"Stopped after {done} of {shown.total}; {left} to go. The same command goes on from here.")
             return
         store.votes.cast(ballot.id, shown.number - 1, choice, time.monotonic() - begun)
+    recount(store, folder)
     _print_result(store, folder, ballot.id)
 
 

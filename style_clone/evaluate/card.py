@@ -18,7 +18,7 @@ from style_clone.evaluate.habits import HabitMatch
 from style_clone.evaluate.leakage import Copies
 from style_clone.evaluate.material import EXPLORATORY, Adapter, Material
 from style_clone.evaluate.scales import Scales
-from style_clone.evaluate.statistics import Array, Resamples, holm, interval, sign_flip
+from style_clone.evaluate.statistics import Array, Resamples, holm, interval, interval_if_any, sign_flip
 from style_clone.evaluate.voice import VoiceMatch
 
 EXAMPLES = 8
@@ -63,7 +63,8 @@ class Card:
         answers = self.contest.answers[candidate.id]
         return Measured(
             candidate=candidate,
-            voice=scales.voice.of(replies) if scales.voice else None,
+            # Where the verifier cannot tell people apart, its scores of models mean nothing.
+            voice=scales.voice.of(replies) if scales.voice and scales.gate.passed else None,
             habits=scales.habits.of(replies) if scales.habits else None,
             bits=self._bits(candidate.id),
             specificity=self._specificity(candidate.id),
@@ -105,7 +106,7 @@ class Card:
             "setting": each.candidate.setting,
             "role": self.contest.role(each.candidate),
             "voice": voice and {"s": interval(voice.s), "v": interval(voice.v), "attribution": voice.attribution},
-            "habits": each.habits and interval(each.habits.draws),
+            "habits": each.habits and interval_if_any(each.habits.draws),
             "fit": {
                 "bits_per_byte": interval(each.bits),
                 "specificity": None if each.specificity is None else interval(each.specificity),
@@ -145,8 +146,9 @@ class Card:
             p_value = sign_flip(one.voice.means - other.voice.means)
             found["voice"] = _contrast(one.voice.v - other.voice.v, p_value)
         if self.scales.habits and one.habits and other.habits:
-            p_value = self.scales.habits.p_value(one.habits, other.habits)
-            found["habits"] = _contrast(one.habits.draws - other.habits.draws, p_value)
+            draws = one.habits.draws - other.habits.draws
+            if interval_if_any(draws) is not None:
+                found["habits"] = _contrast(draws, self.scales.habits.p_value(one.habits, other.habits))
         for name, corrected in holm({name: row["p"] for name, row in found.items()}).items():
             found[name]["p_holm"] = corrected
         if one.relevance is not None and other.relevance is not None:

@@ -42,15 +42,11 @@ class Row(TypedDict):
 @dataclass(frozen=True, eq=False)
 class HabitMatch:
     """A candidate's habits: `draws` (R + 1,) of the normalised distance, 1 for the author's own newest replies and 0 for
-    other people; `sums` (K, F + 2) are counts by conversation of H."""
+    other people; `sums` (K, F + 2) are the counts behind it by conversation of H; `rates` (F,) are those of all it wrote."""
 
     draws: Array
     sums: Array
-
-    @property
-    def rates(self) -> Array:
-        """The candidate's rate of each habit, (F,)."""
-        return rates(self.sums.sum(axis=0))
+    rates: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,12 +110,13 @@ class Habits:
         Not a number under draws in which H is no nearer to the author than F is: the corpus then has no habits to match.
         Raises KeyError for a conversation H does not have.
         """
-        counted = _Counted.of(self.masker, candidate).thinned(self.num_words, self.seed)
+        everything = _Counted.of(self.masker, candidate)
+        counted = everything.thinned(self.num_words, self.seed)
         sums = self.resamples.sums(counted.rows, counted.conversations)
         distances = _distances(self.resamples.total(sums), self.author, self.spread)
         room = self.others - self.human
         draws = np.divide(self.others - distances, room, out=np.full_like(room, np.nan), where=room > 0)
-        return HabitMatch(draws, sums)
+        return HabitMatch(draws, sums, rates(everything.rows.sum(axis=0)))
 
     def p_value(self, first: HabitMatch, second: HabitMatch, *, seed: int = 0) -> float:
         """Two-sided p that two candidates are equally far from the author, by swapping them conversation by conversation."""
@@ -132,11 +129,15 @@ class Habits:
     ) -> list[Row]:
         """The habits that set the author apart, most telling first, and what the candidates make of them.
 
+        No more than half of `most` are function words, of which there are many and no reader is surprised by any.
+
         `examples` are the author's TRAIN or JUDGE replies as they stand; the example is one with the habit, of 12 to 140
         characters where there is one, and empty where the author does it less than others do.
         """
         apart = (self.author - self.impostors) / self.spread
-        chosen = [at for at in np.argsort(-np.abs(apart), kind="stable")[:most].tolist() if abs(apart[at]) >= TELLING]
+        chosen = _varied(
+            [at for at in np.argsort(-np.abs(apart), kind="stable").tolist() if abs(apart[at]) >= TELLING], most
+        )
         held = counts([self.masker(text) for text in examples])
         return [self._row(at, clone, prompted, _example(examples, held[:, at], bool(apart[at] > 0))) for at in chosen]
 
@@ -226,6 +227,13 @@ def _distances(draws: Array, author: Array, spread: Array) -> Array:
     moved: Array = found - (found[1:].mean() - found[0])
     moved[0] = found[0]
     return moved
+
+
+def _varied(places: Sequence[int], most: int) -> list[int]:
+    """The first `most` of habits' `places`, with function words for half of them at the most."""
+    worded = [at for at in places if HABITS[at].id.startswith("word:")]
+    left_out = set(worded[most // 2 :])
+    return [at for at in places if at not in left_out][:most]
 
 
 def _example(texts: Sequence[str], held: Array, does: bool) -> str:

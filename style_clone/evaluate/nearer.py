@@ -58,7 +58,8 @@ def _side(voice: Numbers) -> str | None:
 def _against(comparison: Numbers, side: str, failed: Mapping[str, Numbers]) -> Iterator[str]:
     other = "a" if side == "b" else "b"
     for name, words in NAMES.items():
-        if favoured(comparison["contrasts"][name], lower_is_better=name == "fit") == other:
+        contrast = comparison["contrasts"].get(name)
+        if contrast and favoured(contrast, lower_is_better=name == "fit") == other:
             yield f"{words.lower()} speak{'s' if name == 'fit' else ''} for {other.upper()}"
     alone = [name for name in failed[side] if name not in failed[other]]
     if alone:
@@ -67,7 +68,9 @@ def _against(comparison: Numbers, side: str, failed: Mapping[str, Numbers]) -> I
 
 def _metric(comparison: Numbers, name: str) -> str:
     """What habits or held-out fit say."""
-    contrast, is_fit = comparison["contrasts"][name], name == "fit"
+    contrast, is_fit = comparison["contrasts"].get(name), name == "fit"
+    if contrast is None:
+        return f"{NAMES[name]} could not be measured."
     side = favoured(contrast, lower_is_better=is_fit)
     if side:
         told = f"{'speaks' if is_fit else 'speak'} for {side.upper()}"

@@ -43,14 +43,22 @@ class Scales:
         if not (humans.judge and humans.fitted and humans.unseen):
             missing = "the author's judge replies" if not humans.judge else "other writers to compare with"
             return cls(humans, resamples, Gate(None, None, (f"there are no {missing}",)), None, None)
-        voice = Voice.fit(humans, resamples, names=_names(material, impostors), seed=seed)
-        return cls(humans, resamples, voice.gate(seed=seed), voice, Habits.fit(humans, resamples))
+        names = _names(material, impostors)
+        voice = Voice.fit(humans, resamples, names=names, seed=seed)
+        return cls(humans, resamples, voice.gate(seed=seed), voice, _habits(humans, resamples, names))
 
     def score(self, replies: Sequence[Reply]) -> float:
         """How much replies read like the author's to the verifier; what prompts are chosen by on DEV."""
         if self.voice is None or not replies:
             return 0.0
         return float(np.mean(self.voice.verifier.logits(self.voice.texts(replies))))
+
+
+def _habits(humans: Humans, resamples: Resamples, names: set[str]) -> Habits | None:
+    try:
+        return Habits.fit(humans, resamples, names=names)
+    except ValueError:  # no unseen impostor has words enough
+        return None
 
 
 def _names(material: Material, impostors: Sequence[Impostor]) -> set[str]:

@@ -78,6 +78,11 @@ def interval(draws: Array) -> Interval:
     return {"value": float(draws[0]), "low": float(low), "high": float(high)}
 
 
+def interval_if_any(draws: Array) -> Interval | None:
+    """The same, or None where the value itself is no number, or no draw is."""
+    return interval(draws) if np.isfinite(draws[0]) and np.isfinite(draws[1:]).any() else None
+
+
 def ratio_difference_interval(
     first: Sequence[float],
     second: Sequence[float],

@@ -67,7 +67,7 @@ def _rejected(card: Numbers, clone: Numbers, voted: Numbers | None) -> dict[str,
 def _worth_it(card: Numbers, clone: Numbers, voted: Numbers | None) -> dict[str, Any] | None:
     contrasts = card["contrasts"]
     voice = contrasts["voice"]
-    agreements = {name: _side(contrasts[name], lower_is_better=name == "fit") for name in ("habits", "fit")}
+    agreements = {name: _side(contrasts.get(name), lower_is_better=name == "fit") for name in ("habits", "fit")}
     wins = voice["value"] >= WORTHWHILE and voice["low"] > 0
     if not wins or 1 not in agreements.values() or -1 in agreements.values():
         return None
@@ -108,7 +108,7 @@ def _enough(card: Numbers, clone: Numbers, voted: Numbers | None) -> dict[str, A
 def _inconclusive(card: Numbers, clone: Numbers, voted: Numbers | None) -> dict[str, Any]:
     contrasts, voice = card["contrasts"], card["contrasts"]["voice"]
     reasons = [_voice_words(card)]
-    sides = {name: _side(contrasts[name], lower_is_better=name == "fit") for name in ("habits", "fit")}
+    sides = {name: _side(contrasts.get(name), lower_is_better=name == "fit") for name in ("habits", "fit")}
     reasons += [f"{_NAMES[name].capitalize()} speaks against the clone." for name, side in sides.items() if side == -1]
     if voice["low"] > 0 and 1 not in sides.values():
         reasons.append("Neither habits nor held-out fit agrees significantly.")
@@ -139,9 +139,9 @@ def replies_to_settle(voice: Numbers, replies: int) -> int | None:
     return math.ceil(replies * (half / distance) ** 2 / 10) * 10
 
 
-def _side(contrast: Numbers, *, lower_is_better: bool) -> int:
-    """1 where the metric significantly speaks for the clone, -1 against it, 0 where it says nothing."""
-    if contrast["p_holm"] is None or contrast["p_holm"] >= SIGNIFICANT:
+def _side(contrast: Numbers | None, *, lower_is_better: bool) -> int:
+    """1 where the metric significantly speaks for the clone, -1 against it, 0 where it says nothing or is not there."""
+    if not contrast or contrast["p_holm"] is None or contrast["p_holm"] >= SIGNIFICANT:
         return 0
     better = contrast["value"] < 0 if lower_is_better else contrast["value"] > 0
     return 1 if better else -1

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from typing import Any
 
 from style_clone.conversation import Turn
 from style_clone.ui.markup import progress_bar
@@ -17,9 +18,8 @@ LAST_TURNS = 6
 def arena(number: int, total: int, prompt: Sequence[Turn], sides: tuple[str, str], author: str, question: str) -> str:
     """Trial `number` of `total`. Its buttons carry `data-choice`, the whole `data-number`, for the page's one listener."""
     turns = "".join(_turn(turn, author) for turn in prompt[-LAST_TURNS:])
-    above = (
-        f'<div class="sc-turns" tabindex="0" role="region" aria-label="The conversation">{turns}</div>' if turns else ""
-    )
+    talk = '<div class="sc-talk" tabindex="0" role="region" aria-label="The conversation">'
+    above = f'{talk}<div class="sc-turns">{turns}</div></div>' if turns else ""
     cards = "".join(_card(key, choice, text) for key, choice, text in zip("12", ("left", "right"), sides, strict=True))
     return (
         f'<section class="sc-arena" data-number="{number}">{progress_bar((number - 1) / total, f"{number} of {total}")}'
@@ -28,7 +28,7 @@ def arena(number: int, total: int, prompt: Sequence[Turn], sides: tuple[str, str
     )
 
 
-def outcome(title: str, said: Sequence[str], shares: Mapping[str, Mapping[str, float]]) -> str:
+def outcome(title: str, said: Sequence[str], shares: Mapping[str, Mapping[str, Any]]) -> str:
     """What came of a ballot: sentences, and a drawn share for each name, "value", "low" and "high" from 0 to 1."""
     lines = "".join(f"<p>{escape(line)}</p>" for line in said)
     rows = "".join(_share(name, share) for name, share in shares.items())

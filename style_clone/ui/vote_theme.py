@@ -8,8 +8,9 @@ VOTE_CSS = """
 .sc-arena .sc-progress ul { display: none; }
 .sc-arena h3 { margin: 4px 0 0; font-size: 1.08rem; font-weight: 650; color: var(--body-text-color); }
 .sc-arena h3:focus { outline: none; }
-.sc-arena .sc-turns { border: 1px solid var(--border-color-primary); border-radius: 12px; padding: 14px 16px;
-  background: var(--block-background-fill); max-height: 320px; overflow-y: auto; }
+/* Reversed, so that a long conversation is scrolled to its end: the last message is the one to be answered. */
+.sc-talk { display: flex; flex-direction: column-reverse; max-height: 320px; overflow-y: auto; padding: 14px 16px;
+  border: 1px solid var(--border-color-primary); border-radius: 12px; background: var(--block-background-fill); }
 .sc-cards { display: grid; grid-template-columns: 1fr 1fr; gap: 14px; }
 .sc-choice { display: flex; gap: 12px; align-items: flex-start; text-align: left; font: inherit; font-size: 1rem;
   line-height: 1.45; padding: 16px; min-height: 96px; border-radius: 12px; cursor: pointer; overflow-wrap: anywhere;
@@ -42,7 +43,7 @@ VOTE_CSS = """
   .sc-cards { grid-template-columns: 1fr; gap: 10px; }
   .sc-choice { min-height: 72px; padding: 14px; }
   .sc-choice.sc-tie { align-self: stretch; justify-content: center; }
-  .sc-arena .sc-turns { max-height: 34vh; }
+  .sc-talk { max-height: 34vh; }
   .sc-shares { grid-template-columns: 1fr auto; gap: 6px 12px; }
   .sc-shares .sc-share, .sc-shares .sc-ends { grid-column: 1 / -1; grid-row: auto; }
   .sc-shares .sc-gap { display: none; }

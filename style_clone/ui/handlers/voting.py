@@ -9,6 +9,7 @@ from typing import Any
 
 from style_clone.errors import MissingStage, UsageError
 from style_clone.evaluate import blind
+from style_clone.evaluate.recount import recount
 from style_clone.persona import Persona
 from style_clone.store import Store
 from style_clone.ui.vote_markup import arena, outcome
@@ -68,6 +69,7 @@ def _view(store: Store, folder: PersonaFolder, ballot: Ballot) -> View:
     author = Persona.load(folder).author
     shown = blind.show(store, folder, ballot.id)
     if shown is None:
+        recount(store, folder)
         return View(_outcome(store, folder, ballot), None)
     question = f"Which did {'you' if ballot.voter == 'author' else author} write?"
     html = arena(shown.number, shown.total, shown.prompt, (shown.left, shown.right), author, question)
@@ -76,7 +78,7 @@ def _view(store: Store, folder: PersonaFolder, ballot: Ballot) -> View:
 
 def _outcome(store: Store, folder: PersonaFolder, ballot: Ballot) -> str:
     own = blind.result(store, ballot.id)
-    shares = {"This ballot": own.preferred}
+    shares: dict[str, Mapping[str, Any]] = {"This ballot": own.preferred}
     tally = {KINDS[voter]: row for voter, row in blind.tally(store, folder).items() if row["votes"]}
     if len(tally) > 1 or any(row["votes"] > own.votes for row in tally.values()):
         shares |= {

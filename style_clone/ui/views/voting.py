@@ -47,7 +47,7 @@ class VoteTab:
 
 def vote_tab(desk: Desk, current: gr.State) -> VoteTab:
     """Build the tab and wire it; `current` is told the persona that is chosen."""
-    with gr.Tab("5  Vote", id="vote") as tab:
+    with gr.Tab("6  Vote", id="vote") as tab:
         with gr.Column() as form:
             gr.HTML(f'<p class="sc-hint">{ABOUT}</p>')
             with gr.Row():
