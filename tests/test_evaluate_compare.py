@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from style_clone.cli.compare import command
 from style_clone.cli.scorecard_print import print_comparison
 from style_clone.conversation import read_pairs
 from style_clone.errors import PersonaNotFound, UsageError
-from style_clone.evaluate import fitting
 from style_clone.evaluate import run as evaluation
 from style_clone.evaluate.nearer import nearer
 from style_clone.evaluate.sides import Sides
@@ -73,7 +71,6 @@ def line(tmp_path_factory: pytest.TempPathFactory, one_thread: None) -> Line:
 def small() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evaluation, "FITTED_ELSEWHERE", 8)
-        patch.setattr(fitting, "Measurer", partial(fitting.Measurer, window_tokens=200))
         yield
 
 
