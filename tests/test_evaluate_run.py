@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
-from zlib import crc32
 
-import numpy as np
 import pytest
 
 from style_clone import baseline, demo
-from style_clone.conversation import SPLITS, read_pairs
+from style_clone.conversation import read_pairs
 from style_clone.evaluate import blind, contest, fitting
 from style_clone.evaluate import run as evaluation
-from style_clone.evaluate.candidates import asked
 from style_clone.evaluate.kept import KeptReplies
 from style_clone.evaluate.recount import recount
 from style_clone.evaluate.run import Options, Tools
@@ -31,12 +28,11 @@ from style_clone.words import runs, words
 from style_clone.workspace import PersonaFolder, Workspace, read_json, write_json
 from tests.fake_endpoint import FakeEndpoint, fake_endpoint
 from tests.tiny_base import tiny_base
+from tests.voices import ASSISTANT, Voice, assistant, near_its_prompt, oracle
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 AUTHOR = "Nell Quayle"
-ASSISTANT = "As an AI language model, I would be happy to assist you. Please provide me with further information."
-Voice = Callable[[dict[str, Any]], str]
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +64,8 @@ def base(line: tuple[PersonaFolder, BaseModel]) -> BaseModel:
 
 @pytest.fixture
 def folder(workspace: Workspace, line: tuple[PersonaFolder, BaseModel]) -> PersonaFolder:
-    shutil.copytree(line[0].root, workspace.folder("nell").root)
+    # Without the answers another test was given, which would be known again.
+    shutil.copytree(line[0].root, workspace.folder("nell").root, ignore=shutil.ignore_patterns("answers.jsonl"))
     return workspace.folder("nell")
 
 
@@ -76,17 +73,6 @@ def folder(workspace: Workspace, line: tuple[PersonaFolder, BaseModel]) -> Perso
 def endpoint() -> Iterator[FakeEndpoint]:
     with fake_endpoint() as fake:
         yield fake
-
-
-def near_its_prompt(folder: PersonaFolder) -> Callable[[Sequence[str]], Any]:
-    """Texts as points, where a real reply lies just where its prompt does and nothing else is near anything."""
-    answered = {pair.reply: asked(pair) for name in SPLITS for pair in read_pairs(folder.split(name))}
-
-    def embed(texts: Sequence[str]) -> Any:
-        rows = [np.random.default_rng(crc32(answered.get(text, text).encode())).normal(size=384) for text in texts]
-        return np.array([row / np.linalg.norm(row) for row in rows], np.float32).reshape(len(texts), 384)
-
-    return embed
 
 
 def answering(endpoint: FakeEndpoint, base: BaseModel, clone: Voice, prompted: Voice) -> None:
@@ -102,21 +88,6 @@ def evaluate(
         tools = Tools(base, endpoint, near_its_prompt(folder), store)
         listener = told.append if told is not None else lambda event: None
         return evaluation.evaluate(folder, tools, Options(**{"samples": 1, **options}), report=listener)
-
-
-def key_of(messages: list[dict[str, str]]) -> str:
-    return messages[-1]["content"]
-
-
-def oracle(folder: PersonaFolder) -> Voice:
-    """What the author really wrote, by the last turn."""
-    pairs = [pair for name in SPLITS for pair in read_pairs(folder.split(name))]
-    known = {pair.context[-1]["content"]: pair.reply for pair in pairs}
-    return lambda body: known.get(key_of(body["messages"]), ASSISTANT)
-
-
-def assistant(body: dict[str, Any]) -> str:
-    return ASSISTANT
 
 
 @dataclass

@@ -22,6 +22,7 @@ COMMANDS = {
     "plan": "What training would take on this machine, and what to expect of it.",
     "train": "Train a persona's adapter.",
     "evaluate": "Measure clone against prompted baseline on held-out writing.",
+    "compare": "Measure two adapters of one persona against each other, such as of two recipes.",
     "vote": "Vote blind on clone against prompted baseline: which did they write?",
     "export": "Write a clone for other programs: adapter, merged model or GGUF.",
     "serve": "Start vLLM and the endpoint.",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from style_clone.cli.options import json_option, print_json, settings
+from style_clone.cli.options import json_option, measuring_options, print_json, settings
 from style_clone.cli.scorecard_print import print_scorecard
 from style_clone.cli.terminal import progress
 from style_clone.progress import Report
@@ -41,19 +41,7 @@ class Price(click.ParamType[tuple[float, float]]):
 @click.command()
 @click.argument("persona")
 @click.option("--quick", is_flag=True, help="Held-out fit alone, on about 60 replies: under two minutes.")
-@click.option(
-    "--prompts", type=click.IntRange(min=1), default=150, show_default=True, help="Most test prompts that are answered."
-)
-@click.option(
-    "--samples", type=click.IntRange(1, 10), default=3, show_default=True, help="Replies of each candidate to a prompt."
-)
-@click.option(
-    "--impostors",
-    type=click.Path(exists=True, path_type=Path),
-    multiple=True,
-    metavar="PATH",
-    help="Other people's writing of the same kind, in any format that can be ingested; repeatable.",
-)
+@measuring_options
 @click.option("--api-price", type=Price(), metavar="IN/OUT", help="What an API asks for a million tokens read/written.")
 @json_option
 def command(

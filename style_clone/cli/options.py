@@ -32,6 +32,35 @@ def out_option(kind: str) -> Callable[[Function], Function]:
     )
 
 
+def measuring_options(function: Function) -> Function:
+    """Add `--prompts`, `--samples` and `--impostors`: how much is answered, and with whom the author is compared."""
+    for option in (
+        click.option(
+            "--impostors",
+            type=click.Path(exists=True, path_type=Path),
+            multiple=True,
+            metavar="PATH",
+            help="Other people's writing of the same kind, in any format that can be ingested; repeatable.",
+        ),
+        click.option(
+            "--samples",
+            type=click.IntRange(1, 10),
+            default=3,
+            show_default=True,
+            help="Replies of each candidate to a prompt.",
+        ),
+        click.option(
+            "--prompts",
+            type=click.IntRange(min=1),
+            default=150,
+            show_default=True,
+            help="Most held-out prompts that are answered.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
 def settings() -> Settings:
     """What the environment says."""
     return Settings.from_environment(os.environ)

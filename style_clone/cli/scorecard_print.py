@@ -1,4 +1,7 @@
-"""A scorecard in the terminal, 80 columns wide: verdict, every candidate between other people and the author, numbers."""
+"""A scorecard in the terminal, 80 columns wide: verdict, every candidate between other people and the author, numbers.
+
+A comparison of two adapters is told the same way.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,17 @@ import click
 
 from style_clone.evaluate.page.candidates import edges, measured
 from style_clone.evaluate.page.card import GUARDRAILS, Candidate, Card, headline
-from style_clone.evaluate.page.figures import Interval, decimal, interval, number, percent, signed, spelled, thirds
+from style_clone.evaluate.page.figures import (
+    Interval,
+    counted,
+    decimal,
+    interval,
+    number,
+    percent,
+    signed,
+    spelled,
+    thirds,
+)
 from style_clone.evaluate.page.protocol import OVERSHOOT
 from style_clone.evaluate.page.strips import Scale
 from style_clone.evaluate.page.top import CODES
@@ -20,7 +33,9 @@ WIDTH = 80
 STRIP = 36
 """Characters of a candidate's strip."""
 _NAME = 20
-_MARKS = {"clone": "●", "prompted": "◆", "": "○", "left": "◀", "right": "▶"}
+_MARKS = {"clone": "●", "prompted": "◆", "a": "●", "b": "◆", "": "○", "left": "◀", "right": "▶"}
+TITLES = {"a_nearer": "A is nearer", "b_nearer": "B is nearer", "same": "Cannot be told apart", "mixed": "Mixed"}
+"""Of a comparison's verdicts; the others are those of a scorecard."""
 
 
 def print_scorecard(scorecard: Mapping[str, Any], page: Path | None = None) -> None:
@@ -31,6 +46,11 @@ def print_scorecard(scorecard: Mapping[str, Any], page: Path | None = None) -> N
         _print_quick(scorecard)
     if page is not None and page.exists():
         click.echo(f"\nThe whole scorecard: {page}")
+
+
+def print_comparison(comparison: Mapping[str, Any]) -> None:
+    """Two adapters side by side."""
+    click.echo("\n".join(["", *_compared(Card(comparison))]))
 
 
 def _print_quick(scorecard: Mapping[str, Any]) -> None:
@@ -52,13 +72,28 @@ def _print_quick(scorecard: Mapping[str, Any]) -> None:
 
 
 def _report(card: Card) -> list[str]:
-    said = CODES.get(card.code, ("Scorecard", "", ""))[0]
+    columns = {"clone": card.clone, "best prompt": card.prompted}
+    after = wrap(f"Next: {card.next}", WIDTH) if card.next else []
+    return [*_verdict(card), *after, *_voice(card), *_numbers(card, columns)]
+
+
+def _compared(card: Card) -> list[str]:
+    """Two adapters: what is said of them, where they stand, and in what their recipes differ."""
+    changes = [(name, str(values["a"]), str(values["b"]), "") for name, values in card.part("recipes").items()]
+    recipe = ["", *_columns([("recipe", "A", "B", ""), *changes])] if changes else ["", "The recipes are the same."]
+    columns = {"A": card.of("a"), "B": card.of("b")}
+    size = f"On {counted(card.replies, 'reply', 'replies')} of {card.raw.get('on')}, in "
+    size += f"{counted(card.conversations, 'conversation')}."
+    return [*_verdict(card), size, *_voice(card), *_numbers(card, columns), *recipe]
+
+
+def _verdict(card: Card) -> list[str]:
+    said = TITLES.get(card.code) or CODES.get(card.code, ("Scorecard", "", ""))[0]
     labels = f" ({', '.join(card.labels)})" if card.labels else ""
     reasons = [
         line for reason in card.reasons for line in wrap(reason, WIDTH, initial_indent="- ", subsequent_indent="  ")
     ]
-    after = wrap(f"Next: {card.next}", WIDTH) if card.next else []
-    return [f"{said}{labels}".upper(), *wrap(card.headline, WIDTH), *reasons, *after, *_voice(card), *_numbers(card)]
+    return [f"{said}{labels}".upper(), *wrap(card.headline, WIDTH), *reasons]
 
 
 def _voice(card: Card) -> list[str]:
@@ -68,7 +103,7 @@ def _voice(card: Card) -> list[str]:
         auc = interval(card.part("gate").get("auc"))
         return [
             "",
-            *wrap(f"Voice: not measured. The judge's AUC is {spelled(auc)}; see the page for what failed.", WIDTH),
+            *wrap(f"Voice: not measured. The judge's AUC is {spelled(auc)}.", WIDTH),
         ]
     scale = Scale.over(edges(found), least=(-0.25, OVERSHOOT + 0.25), most=(-3.0, 3.5))
     rows = [_strip(each, value, scale) for each, value in found]
@@ -101,27 +136,27 @@ def _column(value: float, scale: Scale) -> int:
     return min(STRIP - 1, int(STRIP * scale.at(value) / 100))
 
 
-def _numbers(card: Card) -> list[str]:
-    """A line a measure: the clone, the best prompt, and what the author's own replies have."""
-    human = card.part("human")
+def _numbers(card: Card, columns: Mapping[str, Candidate | None]) -> list[str]:
+    """A line a measure: the two that are compared, by their headings, and what the author's own replies have."""
+    human, both = card.part("human"), list(columns.values())
     rows = [
-        ("habits", *_both(card, lambda each: decimal(each.habits.value) if each.habits else "–"), "1"),
-        ("bits per byte", *_both(card, lambda each: thirds(each.bits.value) if each.bits else "–"), "–"),
+        ("habits", *_both(both, lambda each: decimal(each.habits.value) if each.habits else "–"), "1"),
+        ("bits per byte", *_both(both, lambda each: thirds(each.bits.value) if each.bits else "–"), "–"),
         (
             "specificity",
-            *_both(card, lambda each: signed(each.specificity.value, thirds) if each.specificity else "–"),
+            *_both(both, lambda each: signed(each.specificity.value, thirds) if each.specificity else "–"),
             "–",
         ),
-        ("relevance", *_both(card, lambda each: percent(each.relevance.value) if each.relevance else "–"), _own(human)),
-        ("copied", *_both(card, lambda each: _share(each.copied)), _share(number(human.get("copying")))),
-        ("length", *_both(card, _length), "1"),
-        ("guardrails", *_both(card, _guardrails), ""),
+        ("relevance", *_both(both, lambda each: percent(each.relevance.value) if each.relevance else "–"), _own(human)),
+        ("copied", *_both(both, lambda each: _share(each.copied)), _share(number(human.get("copying")))),
+        ("length", *_both(both, _length), "1"),
+        ("guardrails", *_both(both, _guardrails), ""),
     ]
-    return ["", *_columns([("", "clone", "best prompt", "author"), *rows])]
+    return ["", *_columns([("", *columns, "author"), *rows])]
 
 
-def _both(card: Card, cell: Any) -> tuple[str, str]:
-    first, second = (cell(each) if each is not None else "–" for each in (card.clone, card.prompted))
+def _both(both: Sequence[Candidate | None], cell: Any) -> tuple[str, str]:
+    first, second = (cell(each) if each is not None else "–" for each in both)
     return first, second
 
 

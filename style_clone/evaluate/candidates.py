@@ -25,7 +25,7 @@ PROMPTED = (SYSTEM, FEW_SHOT, RETRIEVAL)
 
 @dataclass(frozen=True)
 class Candidate:
-    """`model` is the endpoint's id; `setting` says in words what was chosen on DEV.
+    """`model` is the endpoint's id; `adapter` names the adapter that writes, "" is none; `setting` says what DEV chose.
 
     A prompted candidate's whole prompt is made here and sent to the base model. The clone's is the gateway's own, so that
     what is measured is what is served; `prompt` says it again for the held-out fit, which asks no endpoint.
@@ -38,11 +38,12 @@ class Candidate:
     retrieve: Retrieve | None = None
     recall: Recall | None = None
     setting: str = ""
+    adapter: str = ""
 
     @property
     def is_adapted(self) -> bool:
-        """Whether the adapter writes: the clone, with memory or without."""
-        return self.id in (CLONE, MEMORY)
+        """Whether an adapter writes: a clone, with memory or without."""
+        return bool(self.adapter)
 
     def messages(self, pair: Pair) -> list[Turn]:
         """What is sent to the endpoint for a pair's context."""
@@ -73,11 +74,12 @@ def plain(base: str) -> Candidate:
     return Candidate(PLAIN, "plain base model", base, Prompt())
 
 
-def clone(persona: Persona) -> Candidate:
-    """The adapter under the clone's own prompt."""
-    return Candidate(CLONE, "clone", persona.slug, persona.prompt)
+def clone(persona: Persona, id: str = CLONE, name: str = "clone") -> Candidate:
+    """The adapter called `id` under the clone's own prompt."""
+    return Candidate(id, name, persona.slug, persona.prompt, adapter=id)
 
 
 def clone_with_memory(persona: Persona, recall: Recall) -> Candidate:
     """The clone with facts from memory."""
-    return Candidate(MEMORY, "clone with memory", f"{persona.slug}@memory", persona.prompt, recall=recall)
+    model = f"{persona.slug}@memory"
+    return Candidate(MEMORY, "clone with memory", model, persona.prompt, recall=recall, adapter=CLONE)

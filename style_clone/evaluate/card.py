@@ -16,7 +16,7 @@ from style_clone.evaluate.generating import real_replies
 from style_clone.evaluate.guardrails import Copying, Relevance, Shape, copying, failed, median_words, shape
 from style_clone.evaluate.habits import HabitMatch
 from style_clone.evaluate.leakage import Copies
-from style_clone.evaluate.material import EXPLORATORY, Material
+from style_clone.evaluate.material import EXPLORATORY, Adapter, Material
 from style_clone.evaluate.scales import Scales
 from style_clone.evaluate.statistics import Array, Resamples, holm, interval, interval_if_any, sign_flip
 from style_clone.evaluate.voice import VoiceMatch
@@ -42,9 +42,11 @@ class Measured:
 
 @dataclass(frozen=True, eq=False)
 class Card:
-    """Reads a contest. `fits` are on the author's test pairs, `elsewhere` on unseen impostors' for some of the candidates."""
+    """Reads a contest. `fits` are on the author's test pairs, `elsewhere` on unseen impostors' for some of the candidates;
+    `adapters` are those that took part, by name."""
 
     material: Material
+    adapters: Mapping[str, Adapter]
     contest: Contest
     scales: Scales
     fits: Fits
@@ -89,7 +91,7 @@ class Card:
 
     def candidates(self, measured: Mapping[str, Measured]) -> list[dict[str, Any]]:
         """The rows of the candidates."""
-        baseline = measured[self.contest.prompted.id].relevance
+        baseline = measured[self.contest.baseline.id].relevance
         human = shape(self.scales.humans.test, self.scales.humans.test)
         return [self._row(each, baseline, human) for each in measured.values()]
 
@@ -111,7 +113,7 @@ class Card:
             },
             "relevance": None if each.relevance is None else interval(each.relevance),
             "copying": each.copying.to_json(),
-            "extraction": self._extraction() if each.candidate.is_adapted else None,
+            "extraction": self._extraction(each.candidate),
             "shape": each.shape.to_json(),
             "failed": list(faults),
             "faults": faults,
@@ -119,10 +121,13 @@ class Card:
             "reply_tokens": each.tokens[1],
         }
 
-    def _extraction(self) -> dict[str, int]:
-        """What the leak check after training drew out of the adapter, word for word, and the plain model does not say."""
-        leaks = self.material.run["leaks"]
-        return {"exact": leaks["extracted"], "of": leaks["replies"]}
+    def _extraction(self, candidate: Candidate) -> dict[str, int] | None:
+        """What the leak check after training drew out of the adapter, word for word, and the plain model does not say.
+
+        None without an adapter, or where its training was cancelled before the check.
+        """
+        leaks = self.adapters[candidate.adapter].run["leaks"] if candidate.is_adapted else None
+        return leaks and {"exact": leaks["extracted"], "of": leaks["replies"]}
 
     def human(self) -> dict[str, Any]:
         """The same of the author's own replies."""
@@ -134,27 +139,27 @@ class Card:
             "shape": {"empty": own.empty, "looping": own.looping, "median_words": median_words(test)},
         }
 
-    def contrasts(self, clone: Measured, prompted: Measured) -> dict[str, Any]:
-        """Clone less best prompted, by metric; p-values by Holm over voice, habits and fit."""
-        found = {"fit": self._fit_contrast(clone, prompted)}
-        if clone.voice and prompted.voice:
-            p_value = sign_flip(clone.voice.means - prompted.voice.means)
-            found["voice"] = _contrast(clone.voice.v - prompted.voice.v, p_value)
-        if self.scales.habits and clone.habits and prompted.habits:
-            draws = clone.habits.draws - prompted.habits.draws
+    def contrasts(self, one: Measured, other: Measured) -> dict[str, Any]:
+        """One less the other, such as clone less best prompted, by metric; p-values by Holm over voice, habits and fit."""
+        found = {"fit": self._fit_contrast(one, other)}
+        if one.voice and other.voice:
+            p_value = sign_flip(one.voice.means - other.voice.means)
+            found["voice"] = _contrast(one.voice.v - other.voice.v, p_value)
+        if self.scales.habits and one.habits and other.habits:
+            draws = one.habits.draws - other.habits.draws
             if interval_if_any(draws) is not None:
-                found["habits"] = _contrast(draws, self.scales.habits.p_value(clone.habits, prompted.habits))
+                found["habits"] = _contrast(draws, self.scales.habits.p_value(one.habits, other.habits))
         for name, corrected in holm({name: row["p"] for name, row in found.items()}).items():
             found[name]["p_holm"] = corrected
-        if clone.relevance is not None and prompted.relevance is not None:
-            found["relevance"] = _contrast(clone.relevance - prompted.relevance, None)
+        if one.relevance is not None and other.relevance is not None:
+            found["relevance"] = _contrast(one.relevance - other.relevance, None)
         return found
 
-    def _fit_contrast(self, clone: Measured, prompted: Measured) -> dict[str, Any]:
-        mine, theirs = self.fits[clone.candidate.id], self.fits[prompted.candidate.id]
+    def _fit_contrast(self, one: Measured, other: Measured) -> dict[str, Any]:
+        mine, theirs = self.fits[one.candidate.id], self.fits[other.candidate.id]
         names = self.scales.resamples.names
         differences = [mine.bits[name] - theirs.bits[name] for name in names]
-        return _contrast(clone.bits - prompted.bits, sign_flip(differences))
+        return _contrast(one.bits - other.bits, sign_flip(differences))
 
     def habits(self, clone: Measured, prompted: Measured) -> list[dict[str, Any]]:
         """The author's telling habits, and what clone and prompt make of them."""
@@ -164,9 +169,9 @@ class Card:
         return [dict(row) for row in self.scales.habits.telling(clone.habits, prompted.habits, examples=examples)]
 
     def examples(self, seed: int = 0) -> list[dict[str, Any]]:
-        """Eight prompts by chance, with the real reply and what clone, prompted and plain made of it."""
+        """Eight prompts by chance, with the real reply and what the two that are compared and plain made of it."""
         pairs, step = self.contest.pairs, self.contest.samples
-        shown = {"clone": "clone", "prompted": self.contest.prompted.id, "plain": PLAIN}
+        shown = {**{role: each.id for role, each in self.contest.compared.items()}, "plain": PLAIN}
         chosen = sorted(random.Random(seed).sample(range(len(pairs)), min(EXAMPLES, len(pairs))))
         return [
             {

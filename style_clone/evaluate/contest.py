@@ -1,8 +1,8 @@
-"""The contest: prompted candidates tuned on DEV, then everybody's replies to the test prompts."""
+"""The contest: prompted candidates tuned on DEV, then everybody's replies to the held-out prompts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,10 +23,15 @@ DEV_PROMPTS = 40
 
 @dataclass(frozen=True)
 class Contest:
-    """Who took part, what each answered to each test pair (`samples` answers in turn), and what was tried on DEV."""
+    """Who took part, what each answered to each held-out pair (`samples` answers in turn), and what was tried on DEV.
+
+    `compared` are the two it is about, by role: "clone" and "prompted", or the "a" and "b" of a comparison. `baseline` is
+    whose relevance nobody may fall behind.
+    """
 
     candidates: Sequence[Candidate]
-    prompted: Candidate
+    compared: Mapping[str, Candidate]
+    baseline: Candidate
     pairs: Sequence[Pair]
     samples: int
     answers: dict[str, list[Answer]]
@@ -37,16 +42,32 @@ class Contest:
         return as_replies(self.answers[name], self.pairs, self.samples)
 
     def role(self, candidate: Candidate) -> str | None:
-        """ "clone" and "prompted" for the two that are compared."""
-        return {candidates.CLONE: "clone", self.prompted.id: "prompted"}.get(candidate.id)
+        """Which of the two that are compared a candidate is, if any."""
+        return next((role for role, each in self.compared.items() if each.id == candidate.id), None)
 
 
 def hold(material: Material, base: str, generate: Generator, score: Score, embed: Embed, samples: int) -> Contest:
     """Choose the prompts on DEV and have everybody answer the test prompts."""
     everybody, prompted, tried = entrants(material, base, generate, score, embed)
+    clone = next(candidate for candidate in everybody if candidate.id == candidates.CLONE)
+    compared = {"clone": clone, "prompted": prompted}
+    answers = _answers(everybody, material, generate, samples)
+    return Contest(everybody, compared, prompted, material.test, samples, answers, tried)
+
+
+def face(material: Material, base: str, clones: Mapping[str, Candidate], generate: Generator, samples: int) -> Contest:
+    """Two clones, by role, with the plain base model as the baseline of both; nothing is tuned."""
+    plain = candidates.plain(base)
+    everybody = [plain, *clones.values()]
+    answers = _answers(everybody, material, generate, samples)
+    return Contest(everybody, clones, plain, material.test, samples, answers, [])
+
+
+def _answers(
+    everybody: Sequence[Candidate], material: Material, generate: Generator, samples: int
+) -> dict[str, list[Answer]]:
     answers = generate(everybody, material.test, samples)
-    named = dict(zip((candidate.id for candidate in everybody), answers, strict=True))
-    return Contest(everybody, prompted, material.test, samples, named, tried)
+    return dict(zip((candidate.id for candidate in everybody), answers, strict=True))
 
 
 def entrants(

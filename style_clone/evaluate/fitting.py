@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from style_clone.conversation import Pair
@@ -12,24 +13,26 @@ from style_clone.evaluate.candidates import Candidate
 from style_clone.evaluate.fit import Fit, Measurer
 from style_clone.models import BaseModel, load_model, load_tokenizer
 from style_clone.progress import Event, Report
-from style_clone.workspace import PersonaFolder
 
 
 @dataclass(frozen=True)
 class FitOf:
-    """Measures candidates. The adapter is switched off for all but the clone."""
+    """Measures candidates, each with its own adapter switched on, or none."""
 
     model: Any
     measure: Measurer
     report: Report
 
     @classmethod
-    def load(cls, folder: PersonaFolder, base: BaseModel, report: Report) -> FitOf:
-        """The base model with the persona's adapter on it."""
+    def load(cls, adapters: Mapping[str, Path], base: BaseModel, report: Report) -> FitOf:
+        """The base model with these adapters on it, one or more folders by the name candidates know them by."""
         import torch
         from peft import PeftModel
 
-        model = PeftModel.from_pretrained(load_model(base), folder.adapter)
+        (first, folder), *others = adapters.items()
+        model = PeftModel.from_pretrained(load_model(base), folder, adapter_name=first)
+        for name, each in others:
+            model.load_adapter(each, adapter_name=name)
         model.to("cuda" if torch.cuda.is_available() else "cpu")
         return cls(model, Measurer(model, load_tokenizer(base)), report)
 
@@ -41,7 +44,10 @@ class FitOf:
             def told(done: int, total: int, number: int = number, name: str = candidate.name) -> None:
                 self.report(Event("evaluate", f"{what}{name}", number + done / total, len(candidates)))
 
-            using: Callable[[], Any] = nullcontext if candidate.is_adapted else self.model.disable_adapter
+            using: Callable[[], Any] = self.model.disable_adapter
+            if candidate.is_adapted:
+                self.model.set_adapter(candidate.adapter)
+                using = nullcontext
             prompt = candidate.prompt if candidate.is_fixed else candidate.prompt_for
             fits[candidate.id] = self.measure(pairs, prompt, using, told)
         return fits

@@ -24,12 +24,12 @@ NEARLY_ALL = 0.98
 
 @dataclass(frozen=True)
 class Generator:
-    """Asks `address`. `weights` names what each model id's answers depend on beside the messages."""
+    """Asks `address`. `weights` says by adapter ("" is none) what its answers depend on beside the messages."""
 
     answers: Answers
     address: Address
     decoding: Decoding
-    weights: Mapping[bool, str]
+    weights: Mapping[str, str]
     report: Report
 
     def __call__(self, candidates: Sequence[Candidate], pairs: Sequence[Pair], samples: int = 1) -> list[list[Answer]]:
@@ -50,12 +50,12 @@ class Generator:
 
     def say(self, candidate: Candidate, messages: Sequence[Turn]) -> str:
         """What a candidate says to these messages as they are."""
-        question = Question(candidate.model, self.weights[candidate.is_adapted], tuple(messages), self.decoding)
+        question = Question(candidate.model, self.weights[candidate.adapter], tuple(messages), self.decoding)
         self.answers.ask(self.address, [question], lambda done, total: None)
         return self.answers[question].text
 
     def _questions(self, candidate: Candidate, pairs: Sequence[Pair], samples: int) -> list[Question]:
-        weights = self.weights[candidate.is_adapted]
+        weights = self.weights[candidate.adapter]
         return [
             Question(candidate.model, weights, messages, self.decoding, sample)
             for messages in (tuple(candidate.messages(pair)) for pair in pairs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from style_clone.conversation import SPLITS, Pair, read_pairs
@@ -15,6 +16,15 @@ from style_clone.workspace import PersonaFolder
 
 EXPLORATORY = (100, 20)
 """Under so many test pairs or conversations the scorecard is exploratory."""
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """A trained adapter: whom it imitates and how it is prompted, the folder it lies in, and its run.json."""
+
+    persona: Persona
+    path: Path
+    run: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -40,6 +50,11 @@ class Material:
                 f"{folder.slug} has no test pairs to measure on", mend="Add more writing, then make pairs again."
             )
         return cls(folder, Persona.load(folder), train, dev, judge, test, current_run(folder))
+
+    @property
+    def adapter(self) -> Adapter:
+        """The persona's own."""
+        return Adapter(self.persona, self.folder.adapter, self.run)
 
 
 def current_run(folder: PersonaFolder) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from style_clone import baseline
 from style_clone.conversation import Pair
 from style_clone.evaluate import candidates
-from style_clone.evaluate.candidates import SYSTEM, Candidate
+from style_clone.evaluate.candidates import CLONE, SYSTEM, Candidate
 from style_clone.evaluate.fit import Fit
 from style_clone.evaluate.fitting import FitOf
 from style_clone.evaluate.material import EXPLORATORY, Material, spread
@@ -32,7 +32,8 @@ def measure(folder: PersonaFolder, base: BaseModel, *, pairs: int, report: Repor
         Candidate(SYSTEM, "prompted", base.name, baseline.load(folder)),
         candidates.clone(material.persona),
     ]
-    fits = dict(zip(NAMES, FitOf.load(folder, base, report)(contestants, test).values(), strict=True))
+    fit = FitOf.load({CLONE: folder.adapter}, base, report)
+    fits = dict(zip(NAMES, fit(contestants, test).values(), strict=True))
     scorecard = {"kind": "quick", **fit_figures(fits, test), **provenance(material)}
     headline = sentence(scorecard)
     return {

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from style_clone import baseline
 from style_clone.client import Address
+from style_clone.errors import MissingStage
 from style_clone.evaluate import blind, contest, impostors, quick
 from style_clone.evaluate.answers import Answers
 from style_clone.evaluate.candidates import CLONE, PLAIN
@@ -22,7 +23,7 @@ from style_clone.evaluate.generating import Generator, decoding_for
 from style_clone.evaluate.impostors import Impostor
 from style_clone.evaluate.kept import KeptPrompt, KeptReplies
 from style_clone.evaluate.leakage import unseen
-from style_clone.evaluate.material import Material, spread
+from style_clone.evaluate.material import Adapter, Material, spread
 from style_clone.evaluate.page.run import write_page
 from style_clone.evaluate.prompting import Embed
 from style_clone.evaluate.scales import Scales
@@ -51,12 +52,18 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Tools:
-    """What an evaluation works with: the base model, the endpoint that answers, texts as points, and the votes."""
+class Instruments:
+    """What measuring takes: the base model, the endpoint that answers, and texts as points."""
 
     base: BaseModel
     address: Address
     embed: Embed
+
+
+@dataclass(frozen=True)
+class Tools(Instruments):
+    """What an evaluation works with: the same, and the votes."""
+
     store: Store
 
 
@@ -67,13 +74,14 @@ def evaluate(folder: PersonaFolder, tools: Tools, options: Options, *, report: R
     where the endpoint fails; what was answered by then is kept, and the next evaluation goes on from there.
     """
     began = time.monotonic()
-    material, dropped = _material(folder, options.prompts)
+    material, dropped = held_out(folder, options.prompts)
+    adapters = {CLONE: material.adapter}
     people = impostors.find(folder, options.impostors, report=report)
     report(Event("evaluate", "fitting the verifier"))
     scales = Scales.fit(material, people)
-    generate = _generator(material, tools, report)
+    generate = generator(material, adapters, tools, report)
     held = contest.hold(material, tools.base.name, generate, scales.score, tools.embed, options.samples)
-    card = _measure(material, held, scales, people, tools, report)
+    card = measure(material, adapters, held, scales, people, tools, report)
     scorecard = _scorecard(card, dropped, tools, options, time.monotonic() - began)
     _save(card, scorecard)
     return scorecard
@@ -96,35 +104,48 @@ def is_fresh(folder: PersonaFolder) -> bool:
     return bool(measured == (artifact.load_run(folder)["adapter_sha256"], file_hash(folder.split("test"))))
 
 
-def _material(folder: PersonaFolder, prompts: int) -> tuple[Material, int]:
-    """What is measured on, and how many test replies were dropped because train or judge has nearly the same."""
+def held_out(folder: PersonaFolder, prompts: int, on: Literal["dev", "test"] = "test") -> tuple[Material, int]:
+    """The material with what is measured on as its test part, at most about `prompts` pairs of the split `on`.
+
+    Beside it, how many replies were dropped because train or judge has nearly the same. Raises MissingStage.
+    """
     material = Material.load(folder)
-    kept = unseen(material.test, [*material.train, *material.judge])
-    return replace(material, test=spread(kept, prompts)), len(material.test) - len(kept)
+    chosen = {"dev": material.dev, "test": material.test}[on]
+    kept = unseen(chosen, [*material.train, *material.judge])
+    if not kept:
+        raise MissingStage(
+            f"all of {folder.slug}'s {on} replies stand nearly so in train or judge: there is nothing to measure on",
+            mend="Add more writing, then make pairs again.",
+        )
+    return replace(material, test=spread(kept, prompts)), len(chosen) - len(kept)
 
 
-def _generator(material: Material, tools: Tools, report: Report) -> Generator:
+def generator(material: Material, adapters: Mapping[str, Adapter], tools: Instruments, report: Report) -> Generator:
     """Asks the endpoint. An answer is good again only for the same weights, prompts, pairs and decoding."""
-    persona, folder = material.persona, material.folder
-    decoding = decoding_for(persona.sampling, load_tokenizer(tools.base), material.train)
-    adapted = (
-        tools.base.sha256,
-        material.run["adapter_sha256"],
-        persona.prompt.system,
-        file_hash(folder.split("train")),
-    )
-    weights = {False: tools.base.sha256, True: sha256("\n".join(adapted).encode()).hexdigest()}
-    return Generator(Answers(folder.answers), tools.address, decoding, weights, report)
+    decoding = decoding_for(material.persona.sampling, load_tokenizer(tools.base), material.train)
+    pairs, weights = file_hash(material.folder.split("train")), {"": tools.base.sha256}
+    for name, adapter in adapters.items():
+        decisive = (tools.base.sha256, adapter.run["adapter_sha256"], adapter.persona.prompt.system, pairs)
+        weights[name] = sha256("\n".join(decisive).encode()).hexdigest()
+    return Generator(Answers(material.folder.answers), tools.address, decoding, weights, report)
 
 
-def _measure(
-    material: Material, held: Contest, scales: Scales, people: Sequence[Impostor], tools: Tools, report: Report
+def measure(
+    material: Material,
+    adapters: Mapping[str, Adapter],
+    held: Contest,
+    scales: Scales,
+    people: Sequence[Impostor],
+    tools: Instruments,
+    report: Report,
 ) -> Card:
-    fit = FitOf.load(material.folder, tools.base, report)
+    """Everything that is not about replies: fit on the author, on other people, and what relevance is measured on."""
+    fit = FitOf.load({name: adapter.path for name, adapter in adapters.items()}, tools.base, report)
     strangers = [pair for person in people if person.name in scales.humans.unseen for pair in person.pairs]
-    compared = [each for each in held.candidates if each.id in (PLAIN, CLONE, held.prompted.id)]
+    compared = [each for each in held.candidates if each.id == PLAIN or held.role(each)]
     return Card(
         material=material,
+        adapters=adapters,
         contest=held,
         scales=scales,
         fits=fit(held.candidates, held.pairs, "held-out fit: "),
@@ -136,8 +157,8 @@ def _measure(
 def _scorecard(card: Card, dropped: int, tools: Tools, options: Options, seconds: float) -> dict[str, Any]:
     material, held, scales = card.material, card.contest, card.scales
     measured = card.measured()
-    clone, prompted = measured[CLONE], measured[held.prompted.id]
-    named = {"plain": card.fits[PLAIN], "prompted": card.fits[held.prompted.id], "clone": card.fits[CLONE]}
+    clone, prompted = (measured[held.compared[role].id] for role in ("clone", "prompted"))
+    named = {"plain": card.fits[PLAIN], **{role: card.fits[each.id] for role, each in held.compared.items()}}
     scorecard = {
         "kind": "full",
         "protocol": PROTOCOL,
@@ -202,8 +223,9 @@ def _save(card: Card, scorecard: dict[str, Any]) -> None:
         for at, pair in enumerate(held.pairs)
     ]
     hashes = (scorecard["adapter_sha256"], scorecard["test_sha256"])
-    KeptReplies(*hashes, held.prompted.id, step, tuple(prompts)).write(material.folder)
-    if held.prompted.is_fixed:
-        baseline.save(material.folder, held.prompted.prompt)
+    prompted = held.compared["prompted"]
+    KeptReplies(*hashes, prompted.id, step, tuple(prompts)).write(material.folder)
+    if prompted.is_fixed:
+        baseline.save(material.folder, prompted.prompt)
     write_json(material.folder.scorecard, scorecard)
     write_page(material.folder, scorecard)

@@ -30,9 +30,10 @@ PROMPT_FILE = "clone.json"
 PORTABLE = (
     *("base", "recipe", "curve", "best_epoch", "best_dev_nats", "steps", "stopped", "seconds", "tokens_per_second"),
     *("num_train_tokens", "num_target_tokens", "dropped_turns", "cut_replies", "peak_memory_bytes", "leaks"),
-    *("versions", "adapter_sha256"),
+    *("versions", "adapter_sha256", "pairs_sha256"),
 )
-"""What of run.json travels: figures and settings. Registers stay, which are names of contacts."""
+"""What of run.json travels: figures, settings, and the hash of the pairs, by which two adapters are known to be comparable.
+Registers stay, which are names of contacts."""
 
 
 @dataclass(frozen=True)

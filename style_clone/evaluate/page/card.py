@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
 from style_clone.evaluate.page.figures import Interval, interval, number
 
-Role = Literal["clone", "prompted", ""]
+Role = Literal["clone", "prompted", "a", "b", ""]
+"""What a candidate is compared as: in a scorecard clone or prompted, in a comparison of two adapters a or b."""
 QUICK_NAMES: Mapping[str, tuple[str, Role]] = {
     "plain": ("the plain base model", ""),
     "prompted": ("the prompted baseline", "prompted"),
@@ -62,7 +63,7 @@ class Card:
         self.author = str(scorecard.get("author") or "the author")
         self.persona = str(scorecard.get("persona") or "PERSONA")
         self.base = str(scorecard.get("base") or "")
-        self.is_quick = scorecard.get("kind") != "full"
+        self.is_quick = scorecard.get("kind") not in ("full", "comparison")
 
     @property
     def code(self) -> str:
@@ -109,12 +110,12 @@ class Card:
     @property
     def clone(self) -> Candidate | None:
         """The trained candidate the verdict is about."""
-        return self._by_role("clone")
+        return self.of("clone")
 
     @property
     def prompted(self) -> Candidate | None:
         """The best prompted candidate, chosen on DEV."""
-        return self._by_role("prompted")
+        return self.of("prompted")
 
     @property
     def rivals(self) -> list[Candidate]:
@@ -125,6 +126,10 @@ class Card:
     def is_bundled(self) -> bool:
         """Whether the base model is the small bundled one."""
         return self.base == BUNDLED
+
+    def of(self, role: Role) -> Candidate | None:
+        """The candidate of that role."""
+        return next((each for each in self.candidates if each.role == role), None)
 
     def part(self, name: str) -> Mapping[str, Any]:
         """An object of the scorecard; empty where there is none."""
@@ -145,9 +150,6 @@ class Card:
     @property
     def _verdict(self) -> Mapping[str, Any]:
         return self.part("verdict")
-
-    def _by_role(self, role: Role) -> Candidate | None:
-        return next((each for each in self.candidates if each.role == role), None)
 
 
 def headline(scorecard: Mapping[str, Any]) -> str:
@@ -177,7 +179,7 @@ def _candidate(row: Mapping[str, Any]) -> Candidate:
         id=str(row.get("id") or ""),
         name=str(row.get("name") or row.get("id") or "unnamed"),
         setting=str(row.get("setting") or ""),
-        role=role if role in ("clone", "prompted") else "",
+        role=cast(Role, role) if role in get_args(Role) else "",
         voice=interval(voice.get("s")),
         capped=interval(voice.get("v")),
         attribution=number(voice.get("attribution")),
