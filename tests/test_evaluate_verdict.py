@@ -107,6 +107,12 @@ def test_what_is_not_shown_is_inconclusive(changed: dict[str, dict[str, float]])
     assert verdict(card(contrasts=contrasts(**changed)))["code"] == "inconclusive"
 
 
+def test_a_clone_rejected_for_relevance_is_told_beside_its_author_s() -> None:
+    beside = clone(failed=["relevance"], faults={"relevance": "31% of replies fit their prompt"})
+    found = verdict(card(candidates=beside, human={"relevance": spread(0.22, 0.15, 0.3)}))
+    assert "Of Nell Quayle's own replies 22% fit their prompt by the same measure." in found["reasons"]
+
+
 def test_one_metric_that_agrees_is_enough() -> None:
     assert verdict(card(contrasts=contrasts(habits=spread(0.1, -0.1, 0.3, p=0.5))))["code"] == "worth_it"
 

@@ -97,5 +97,5 @@ def _fully(found: Settings, folder: PersonaFolder, base: BaseModel, options: Opt
 
     Material.load(folder)  # nobody should wait for vLLM to hear that there is nothing to measure
     embed = load_embedder(found.workspace, report)
-    with endpoint.start(found, base=base.name, report=report) as address, Store(found.database_url) as store:
+    with endpoint.start(found, base=base.source, report=report) as address, Store(found.database_url) as store:
         return evaluate(folder, Tools(base, address, embed, store), options, report=report)

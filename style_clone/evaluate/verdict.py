@@ -59,7 +59,7 @@ def _rejected(card: Numbers, clone: Numbers, voted: Numbers | None) -> dict[str,
     return {
         "code": "rejected",
         "headline": f"Adapter rejected: {faults[0]}.",
-        "reasons": [*faults[1:], _voice_words(card)],
+        "reasons": [*faults[1:], *_own_relevance(card, clone), _voice_words(card)],
         "next": "Train again with fewer epochs, or on more writing; the prompted baseline can be used meanwhile.",
     }
 
@@ -145,6 +145,14 @@ def _side(contrast: Numbers | None, *, lower_is_better: bool) -> int:
         return 0
     better = contrast["value"] < 0 if lower_is_better else contrast["value"] > 0
     return 1 if better else -1
+
+
+def _own_relevance(card: Numbers, clone: Numbers) -> list[str]:
+    """People answer beside the question too, and a prompt that only repeats it does not: the author's own share."""
+    own = (card.get("human") or {}).get("relevance")
+    if "relevance" not in clone["failed"] or not own:
+        return []
+    return [f"Of {card['author']}'s own replies {own['value']:.0%} fit their prompt by the same measure."]
 
 
 def _voice_words(card: Numbers) -> str:
