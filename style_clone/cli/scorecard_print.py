@@ -25,9 +25,9 @@ from style_clone.evaluate.page.figures import (
     spelled,
     thirds,
 )
-from style_clone.evaluate.page.protocol import OVERSHOOT
 from style_clone.evaluate.page.strips import Scale
 from style_clone.evaluate.page.top import CODES
+from style_clone.evaluate.protocol import OVERSHOOT
 
 WIDTH = 80
 STRIP = 36

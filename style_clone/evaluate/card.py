@@ -16,7 +16,8 @@ from style_clone.evaluate.generating import real_replies
 from style_clone.evaluate.guardrails import Copying, Relevance, Shape, copying, failed, median_words, shape
 from style_clone.evaluate.habits import HabitMatch
 from style_clone.evaluate.leakage import Copies
-from style_clone.evaluate.material import EXPLORATORY, Adapter, Material
+from style_clone.evaluate.material import Adapter, Material
+from style_clone.evaluate.protocol import EXPLORATORY
 from style_clone.evaluate.scales import Scales
 from style_clone.evaluate.statistics import Array, Resamples, holm, interval, interval_if_any, sign_flip
 from style_clone.evaluate.voice import VoiceMatch

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from style_clone.evaluate.leakage import Copies
+from style_clone.evaluate.protocol import LENGTHS, MOST_COPIED, RELEVANCE_SLACK
 from style_clone.evaluate.replies import Reply
 from style_clone.evaluate.statistics import Array, Resamples, interval
 from style_clone.words import count_words, words
@@ -21,10 +22,6 @@ Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 """One row of length 1 for each of N texts, (N, 384), such as style_clone.embedding gives."""
 
 DISTRACTORS = 19
-RELEVANCE_LOST = -0.05
-"""The lower 95% bound of a candidate's relevance less the baseline's must be over this. The protocol's, as the next two."""
-MOST_EXCESS_COPYING = 0.02
-LENGTH_RATIOS = (0.67, 1.5)
 MOST_BROKEN = 0.05
 """Replies that may be empty, loop or be unterminated, each, beyond what the author's own do: one in twenty."""
 LEAST_VARIETY = 0.5
@@ -168,7 +165,7 @@ def _irrelevant(relevance: Array | None, baseline: Array | None) -> str:
     if relevance is None or baseline is None:
         return ""
     low = interval(relevance - baseline)["low"]
-    if low > RELEVANCE_LOST:
+    if low > -RELEVANCE_SLACK:
         return ""
     return (
         f"{relevance[0]:.0%} of replies fit their prompt, {baseline[0]:.0%} of the baseline's; {-low:.0%} may be lost"
@@ -176,13 +173,13 @@ def _irrelevant(relevance: Array | None, baseline: Array | None) -> str:
 
 
 def _copied(copied: Copying) -> str:
-    if copied.excess <= MOST_EXCESS_COPYING:
+    if copied.excess <= MOST_COPIED:
         return ""
     return f"{copied.share:.0%} of replies copy 12 words from training, {copied.excess:.0%} more than the author's own"
 
 
 def _misshapen(shaped: Shape, human: Shape) -> Iterable[str]:
-    low, high = LENGTH_RATIOS
+    low, high = LENGTHS
     if not low <= shaped.length_ratio <= high:
         yield f"the usual length is {shaped.length_ratio:.2f} of the author's"
     if shaped.distinct2_ratio < LEAST_VARIETY:

@@ -16,6 +16,7 @@ from typing import Any
 from style_clone.conversation import SPLITS, Pair, iterate_pairs, read_pairs, write_lines
 from style_clone.errors import StorageError
 from style_clone.evaluate.impostor_search import MOST_PAIRS, Search
+from style_clone.evaluate.protocol import LEAST_IMPOSTORS
 from style_clone.pairs.cleaning.language import LanguageFilter
 from style_clone.pairs.options import Options
 from style_clone.pairs.run import RULES, last_options, load_summary
@@ -24,8 +25,6 @@ from style_clone.persona import Persona
 from style_clone.progress import WARNING, Event, Report, silent
 from style_clone.workspace import PersonaFolder, atomic_folder, file_hash, read_json, storage_errors, write_json
 
-LEAST_IMPOSTORS = 8
-"""As many the scorecard's anchors need (scorecard.md, Anchors)."""
 SAMPLES = Path(__file__).resolve().parents[2] / "corpus"
 """The sample corpora; only a clone of the project has them."""
 SAMPLE_NAMES = ("others", "nell")

@@ -14,9 +14,6 @@ from style_clone.persona import Persona
 from style_clone.train import artifact
 from style_clone.workspace import PersonaFolder
 
-EXPLORATORY = (100, 20)
-"""Under so many test pairs or conversations the scorecard is exploratory."""
-
 
 @dataclass(frozen=True)
 class Adapter:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from style_clone.evaluate.verdict import SIGNIFICANT
+from style_clone.evaluate.protocol import CERTAIN
 
 Numbers = Mapping[str, Any]
 NAMES = {"habits": "Habits", "fit": "Held-out fit"}
@@ -46,7 +46,7 @@ def nearer(comparison: Numbers) -> dict[str, Any]:
 
 def favoured(contrast: Numbers, *, lower_is_better: bool) -> str | None:
     """The side a metric significantly speaks for, by its p after Holm; None where it says nothing."""
-    if contrast["p_holm"] is None or contrast["p_holm"] >= SIGNIFICANT:
+    if contrast["p_holm"] is None or contrast["p_holm"] >= CERTAIN:
         return None
     return "b" if (contrast["value"] > 0) != lower_is_better else "a"
 

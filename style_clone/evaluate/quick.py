@@ -11,7 +11,8 @@ from style_clone.evaluate import candidates
 from style_clone.evaluate.candidates import CLONE, SYSTEM, Candidate
 from style_clone.evaluate.fit import Fit
 from style_clone.evaluate.fitting import FitOf
-from style_clone.evaluate.material import EXPLORATORY, Material, spread
+from style_clone.evaluate.material import Material, spread
+from style_clone.evaluate.protocol import EXPLORATORY
 from style_clone.evaluate.statistics import ratio_difference_interval
 from style_clone.models import BaseModel
 from style_clone.progress import Event, Report, silent

@@ -3,7 +3,7 @@
 cannot_measure      the verifier cannot tell the author from other people well enough
 rejected            the adapter fails a guardrail, whatever it wins elsewhere
 worth_it            the clone beats the best prompt on voice, another metric agrees, and none disagrees
-prompt_is_enough    whatever the clone gains on voice, it is surely less than WORTHWHILE
+prompt_is_enough    whatever the clone gains on voice, it is surely less than LEAST_GAIN
 inconclusive        else; with what would settle it
 """
 
@@ -13,11 +13,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-WORTHWHILE = 0.10
-"""The least gain of V that is worth training for; a convention of the protocol, as all of these are."""
-SIGNIFICANT = 0.05
-FEW_VOTES = 40
-"""Under so many blind votes the verdict is provisional."""
+from style_clone.evaluate.protocol import CERTAIN, LEAST_GAIN, VOTES
+
 VOTERS = ("author", "acquaintance", "stranger")
 
 Numbers = Mapping[str, Any]
@@ -36,7 +33,7 @@ def verdict(scorecard: Numbers) -> dict[str, Any]:
 def counted_votes(votes: Numbers) -> Numbers | None:
     """The votes that count: those of the nearest kind of voter with a finished ballot of at least 40."""
     kinds = (votes[kind] for kind in VOTERS if kind in votes)
-    return next((tally for tally in kinds if tally["complete"] and tally["votes"] >= FEW_VOTES), None)
+    return next((tally for tally in kinds if tally["complete"] and tally["votes"] >= VOTES), None)
 
 
 def _cannot_measure(card: Numbers, clone: Numbers, voted: Numbers | None) -> dict[str, Any] | None:
@@ -68,7 +65,7 @@ def _worth_it(card: Numbers, clone: Numbers, voted: Numbers | None) -> dict[str,
     contrasts = card["contrasts"]
     voice = contrasts["voice"]
     agreements = {name: _side(contrasts.get(name), lower_is_better=name == "fit") for name in ("habits", "fit")}
-    wins = voice["value"] >= WORTHWHILE and voice["low"] > 0
+    wins = voice["value"] >= LEAST_GAIN and voice["low"] > 0
     if not wins or 1 not in agreements.values() or -1 in agreements.values():
         return None
     if voted is not None and voted["low"] <= 0.5:
@@ -95,7 +92,7 @@ def _worth_it(card: Numbers, clone: Numbers, voted: Numbers | None) -> dict[str,
 
 
 def _enough(card: Numbers, clone: Numbers, voted: Numbers | None) -> dict[str, Any] | None:
-    if card["contrasts"]["voice"]["high"] >= WORTHWHILE:
+    if card["contrasts"]["voice"]["high"] >= LEAST_GAIN:
         return None
     return {
         "code": "prompt_is_enough",
@@ -123,7 +120,7 @@ def _inconclusive(card: Numbers, clone: Numbers, voted: Numbers | None) -> dict[
         "headline": "Inconclusive: this writing does not settle whether the clone or the prompt is nearer to "
         f"{card['author']}.",
         "reasons": reasons,
-        "next": f"{more}; or {FEW_VOTES} blind votes: style-clone vote {card['persona']}" if more else "",
+        "next": f"{more}; or {VOTES} blind votes: style-clone vote {card['persona']}" if more else "",
     }
 
 
@@ -133,7 +130,7 @@ def replies_to_settle(voice: Numbers, replies: int) -> int | None:
     An interval narrows with the root of the replies. None where the estimate lies on the line itself, or it is settled.
     """
     half: float = (voice["high"] - voice["low"]) / 2
-    distance: float = max(voice["value"], WORTHWHILE - voice["value"])
+    distance: float = max(voice["value"], LEAST_GAIN - voice["value"])
     if half <= distance or distance < 1e-3:
         return None
     return math.ceil(replies * (half / distance) ** 2 / 10) * 10
@@ -141,7 +138,7 @@ def replies_to_settle(voice: Numbers, replies: int) -> int | None:
 
 def _side(contrast: Numbers | None, *, lower_is_better: bool) -> int:
     """1 where the metric significantly speaks for the clone, -1 against it, 0 where it says nothing or is not there."""
-    if not contrast or contrast["p_holm"] is None or contrast["p_holm"] >= SIGNIFICANT:
+    if not contrast or contrast["p_holm"] is None or contrast["p_holm"] >= CERTAIN:
         return 0
     better = contrast["value"] < 0 if lower_is_better else contrast["value"] > 0
     return 1 if better else -1

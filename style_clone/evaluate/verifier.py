@@ -12,14 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from style_clone.evaluate.protocol import GATE_AUC, GATE_LOW, LEAST_IMPOSTORS
 from style_clone.evaluate.statistics import Array, Interval, auc_draws, interval
 
-LEAST_AUC, LEAST_AUC_LOW = 0.80, 0.70
-"""What the verifier must reach on people it has not met, and the lower 95% bound of it. A convention of the protocol."""
 SHUFFLES = 50
 LEAST_BUNDLES = 3
 """Bundles of either side under which an area says nothing: of two and two there are six orders."""
-LEAST_IMPOSTORS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,10 +186,10 @@ def _too_low(area: Interval, null_high: float) -> list[str]:
     value, low = area["value"], area["low"]
     told = f"the verifier tells the author from unseen people with an area of {value:.2f}"
     found = []
-    if value < LEAST_AUC:
-        found.append(f"{told}; {LEAST_AUC:.2f} is needed")
-    if low <= LEAST_AUC_LOW:
-        found.append(f"that area may be as low as {low:.2f} (95%); it must be over {LEAST_AUC_LOW:.2f}")
+    if value < GATE_AUC:
+        found.append(f"{told}; {GATE_AUC:.2f} is needed")
+    if low <= GATE_LOW:
+        found.append(f"that area may be as low as {low:.2f} (95%); it must be over {GATE_LOW:.2f}")
     if value <= null_high:
         found.append(f"{told}, and with shuffled labels it reaches {null_high:.2f}")
     return found

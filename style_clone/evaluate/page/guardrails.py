@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any
 
-from style_clone.evaluate.page import protocol
+from style_clone.evaluate import protocol
 from style_clone.evaluate.page.candidates import named
 from style_clone.evaluate.page.card import Candidate, Card
 from style_clone.evaluate.page.figures import (

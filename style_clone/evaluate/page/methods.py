@@ -8,7 +8,7 @@ from datetime import datetime
 from html import escape
 from typing import Any
 
-from style_clone.evaluate.page import protocol
+from style_clone.evaluate import protocol
 from style_clone.evaluate.page.card import Card
 from style_clone.evaluate.page.figures import counted, number
 from style_clone.evaluate.page.marks import definitions, nothing, table

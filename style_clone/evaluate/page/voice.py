@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from html import escape
 
-from style_clone.evaluate.page import protocol
+from style_clone.evaluate import protocol
 from style_clone.evaluate.page.candidates import between_anchors, keys, measured
 from style_clone.evaluate.page.card import Card
 from style_clone.evaluate.page.figures import (

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from style_clone.evaluate.page import protocol
+from style_clone.evaluate import protocol
 from style_clone.evaluate.page.card import Card
 from style_clone.evaluate.page.figures import Interval, bounds, counted, number, percent
 from style_clone.evaluate.page.marks import nothing, section, term

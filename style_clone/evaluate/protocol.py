@@ -1,4 +1,4 @@
-"""The protocol's thresholds as the page tells and draws them. They are conventions, fixed before anything was measured."""
+"""The protocol's thresholds: what is judged by, told and drawn. They are conventions, fixed before anything was measured."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ OVERSHOOT = 1.25
 """S above this is "more like them than they are"."""
 GATE_AUC, GATE_LOW = 0.80, 0.70
 """What the verifier's AUC must reach, and what its lower 95% bound must be over."""
+LEAST_IMPOSTORS = 8
+"""Other writers that the author is told from, fitted and unseen together."""
 LEAST_GAIN = 0.10
 """What the clone's V must be ahead of the best prompted candidate's for training to be worth it."""
 RELEVANCE_SLACK = 0.05
