@@ -137,7 +137,7 @@ def test_vllm_sees_the_tokens_training_saw(serving: Live, turns: list[Turn]) -> 
     folder = serving.workspace.folder("ann")
     with vllm_client(serving) as vllm:
         for prompt in (Persona.load(folder).prompt, baseline.load(folder)):
-            messages = prompt.messages(turns, ["I live in Leeds"])
+            messages = prompt.remembering(["I live in Leeds"]).messages(turns)
             body = {"model": serving.base.name, "messages": messages}
             seen = vllm.post("/tokenize", json=body).json()["tokens"]
             assert seen == prompt_ids(tokenizer, messages)

@@ -32,6 +32,9 @@ START_SECONDS = 600.0
 _POLL_SECONDS = 0.25
 _ANY_ADDRESS = {"0.0.0.0": LOOPBACK, "::": "[::1]"}
 _REPLY_TIMEOUT = httpx.Timeout(600, connect=5)
+_IDLE_SECONDS = 2.0
+"""How long a connection to the engine may lie idle and be used again. vLLM closes one after 5 seconds, and a question
+sent at that very moment would be lost."""
 _MILESTONES = (
     ("starting vLLM", ""),
     ("reading the model's configuration", "non-default args"),
@@ -163,7 +166,7 @@ class Reachable(Protocol):
 
 def client_of(engine: Reachable) -> httpx.AsyncClient:
     """Speaks to the engine, with its key."""
-    limits = httpx.Limits(max_connections=None)
+    limits = httpx.Limits(max_connections=None, keepalive_expiry=_IDLE_SECONDS)
     return httpx.AsyncClient(
         base_url=engine.url, headers=engine.headers, trust_env=False, timeout=_REPLY_TIMEOUT, limits=limits
     )
