@@ -29,6 +29,7 @@ VARIABLES = {
     "ENGINE_URL",
     "ENGINE_KEY",
     "DEVICE",
+    "RIVAL_KEY",
     "SERVE_AS",
     "DEBUG",
     "CORPORA",

@@ -16,6 +16,7 @@ from style_clone.evaluate import blind, contest, fitting
 from style_clone.evaluate import run as evaluation
 from style_clone.evaluate.kept import KeptReplies
 from style_clone.evaluate.recount import recount
+from style_clone.evaluate.rival import Rival
 from style_clone.evaluate.run import Options, Tools
 from style_clone.ingest.run import ingest
 from style_clone.models import BaseModel
@@ -121,7 +122,9 @@ def test_a_clone_that_writes_like_its_author_is_worth_it(held: Held) -> None:
     assert prompted["voice"]["s"]["value"] < 0.5
     assert card["contrasts"]["voice"]["low"] > 0.1
     assert card["verdict"]["code"] == "worth_it", card["verdict"]
-    assert card["cost"]["thousand_replies"]["prompted"]["prompt_tokens"] > 0
+    thousand = card["cost"]["thousand_replies"]
+    assert thousand["prompted"]["prompt_tokens"] > 0
+    assert all(thousand[side]["seconds"] > 0 for side in ("clone", "prompted"))
     assert len(card["examples"]) == 8
     assert any("clone" in event.text for event in held.told)
 
@@ -226,3 +229,27 @@ def above_the_turns(messages: list[dict[str, str]], contexts: list[list[dict[str
     """What stands above the pair's own context."""
     ends = (len(context) for context in contexts if messages[-len(context) :] == context)
     return messages[: -max(ends, default=0) or None]
+
+
+def test_a_bigger_model_takes_part_and_is_told_apart(
+    folder: PersonaFolder, base: BaseModel, endpoint: FakeEndpoint
+) -> None:
+    answering(endpoint, base, oracle(folder), assistant)
+    with fake_endpoint() as other, Store(f"sqlite:///{folder.root / 'store.sqlite3'}") as store:
+        other.models, other.voice = ["big"], assistant
+        tools = Tools(base, endpoint, near_its_prompt(folder), store, Rival.find(other.url, None, other.key))
+        card = evaluation.evaluate(folder, tools, Options(30, 1))
+    assert {body["model"] for body in other.requests} == {"big"}
+    assert "big" not in {body["model"] for body in endpoint.requests}
+    assert not any("min_p" in body or "temperature" in body for body in other.requests), "its server's own defaults"
+    row = next(row for row in card["candidates"] if row["id"] == "rival")
+    assert (row["name"], row["role"], row["fit"]["bits_per_byte"]) == ("big, prompted", None, None)
+    tried = {each["setting"] for each in card["dev"] if each["id"] == "rival"}
+    assert len(tried) == 3
+    assert row["setting"] in tried
+    assert card["rival"]["model"] == "big"
+    assert card["rival"]["voice"]["low"] > 0
+    assert any("Against big, prompted" in reason for reason in card["verdict"]["reasons"])
+    assert "big, prompted" in folder.scorecard_page.read_text()
+    kept = KeptReplies.read(folder)
+    assert all("rival" in prompt.replies for prompt in kept.prompts)

@@ -287,11 +287,26 @@ def test_votes_are_apart_and_hidden_until_all_are_in() -> None:
 
 def test_costs_and_the_day_it_has_paid_for_itself() -> None:
     text = " ".join(outline(scorecards.full()).text["cost"].split())
-    for told in ("5 min", "63.2k", "1.9 GB", "20 MB", "17 min", "412k", "after 1,840 replies", "0.15 USD"):
+    for told in (
+        "5 min",
+        "63.2k",
+        "1.9 GB",
+        "20 MB",
+        "17 min",
+        "412k",
+        "4 min",
+        "after 1,840 replies",
+        "after 3,067 replies",
+        "At 0.15",
+    ):
         assert told in text, told
     found = scorecards.full()
     found["cost"]["api"]["break_even_replies"] = None
-    assert "never" in outline(found).text["cost"]
+    assert "At these prices training never" in " ".join(outline(found).text["cost"].split())
+    found["cost"]["break_even_replies"] = None
+    assert "In this machine's time never" in " ".join(outline(found).text["cost"].split())
+    found["cost"]["api"]["machine_hourly"] = 0.0
+    assert "(--machine-price)" in outline(found).text["cost"]
 
 
 def test_a_quick_scorecard_says_what_it_left_out() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from style_clone.settings import Settings
 from style_clone.workspace import PersonaFolder
 
 if TYPE_CHECKING:
+    from style_clone.evaluate.rival import Rival
     from style_clone.evaluate.run import Options
     from style_clone.models import BaseModel
 
@@ -43,6 +45,13 @@ class Price(click.ParamType[tuple[float, float]]):
 @click.option("--quick", is_flag=True, help="Held-out fit alone, on about 60 replies: under two minutes.")
 @measuring_options
 @click.option("--api-price", type=Price(), metavar="IN/OUT", help="What an API asks for a million tokens read/written.")
+@click.option("--machine-price", type=click.FloatRange(min=0), default=0.0, help="What an hour of this machine costs.")
+@click.option(
+    "--rival",
+    metavar="URL",
+    help="A bigger model, prompted, at an OpenAI-compatible URL. It is sent held-out messages and some of the writing.",
+)
+@click.option("--rival-model", metavar="NAME", help="Which of that server's models.")
 @json_option
 def command(
     persona: str,
@@ -51,6 +60,9 @@ def command(
     samples: int,
     impostors: tuple[Path, ...],
     api_price: tuple[float, float] | None,
+    machine_price: float,
+    rival: str | None,
+    rival_model: str | None,
     as_json: bool,
 ) -> None:
     """Measure PERSONA's clone against the best prompt there is, on writing that neither has seen.
@@ -65,29 +77,47 @@ def command(
       style-clone evaluate me --quick
       style-clone evaluate me
       style-clone evaluate me --impostors ~/other-peoples-letters
+      style-clone evaluate me --api-price 0.15/0.60 --machine-price 0.10
+      style-clone evaluate me --rival http://127.0.0.1:11434
     """
     from style_clone.models import keep_few_shapes
 
     keep_few_shapes()
     found = settings()
     folder = found.workspace.existing(persona)
+    if quick and rival:
+        raise click.UsageError("--rival takes part in the full scorecard; leave --quick out.")
+    bigger = _rival(rival, rival_model)
     with progress(quiet=as_json) as report:
         from style_clone.evaluate import run
+        from style_clone.evaluate.cost import Prices
         from style_clone.models import trained_on
 
         base = trained_on(folder, found.workspace, report)
         if quick:
             scorecard = run.evaluate_quickly(folder, base, report=report)
         else:
-            options = run.Options(prompts, samples, impostors, api_price)
-            scorecard = _fully(found, folder, base, options, report)
+            options = run.Options(prompts, samples, impostors, Prices(api_price, machine_price))
+            scorecard = _fully(found, folder, base, options, bigger, report)
     if as_json:
         print_json(scorecard)
     else:
         print_scorecard(scorecard, folder.scorecard_page)
 
 
-def _fully(found: Settings, folder: PersonaFolder, base: BaseModel, options: Options, report: Report) -> dict[str, Any]:
+def _rival(url: str | None, model: str | None) -> Rival | None:
+    if url is None:
+        if model is not None:
+            raise click.UsageError("--rival-model needs --rival, the server's URL.")
+        return None
+    from style_clone.evaluate.rival import KEY_VARIABLE, Rival
+
+    return Rival.find(url, model, os.environ.get(KEY_VARIABLE) or None)
+
+
+def _fully(
+    found: Settings, folder: PersonaFolder, base: BaseModel, options: Options, rival: Rival | None, report: Report
+) -> dict[str, Any]:
     """The full scorecard, by the endpoint that runs or one that is started for it."""
     from style_clone.embedding import load_embedder
     from style_clone.evaluate.material import Material
@@ -98,4 +128,4 @@ def _fully(found: Settings, folder: PersonaFolder, base: BaseModel, options: Opt
     Material.load(folder)  # nobody should wait for vLLM to hear that there is nothing to measure
     embed = load_embedder(found.workspace, report)
     with endpoint.start(found, base=base.source, report=report) as address, Store(found.database_url) as store:
-        return evaluate(folder, Tools(base, address, embed, store), options, report=report)
+        return evaluate(folder, Tools(base, address, embed, store, rival), options, report=report)

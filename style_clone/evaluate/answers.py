@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,13 +31,19 @@ RETRIES = 6
 
 @dataclass(frozen=True)
 class Decoding:
-    """How every candidate's reply is drawn: the same for all. `max_tokens` is in tokens."""
+    """How every candidate's reply is drawn: the same for all. `max_tokens` is in tokens; None is the server's own default."""
 
     max_tokens: int
-    temperature: float
-    top_p: float
-    min_p: float
-    repetition_penalty: float
+    temperature: float | None = None
+    top_p: float | None = None
+    min_p: float | None = None
+    repetition_penalty: float | None = None
+
+    def request(self) -> dict[str, Any]:
+        """As parameters of the official client; what OpenAI's wire format does not know goes into its extra body."""
+        known = {name: value for name, value in asdict(self).items() if value is not None}
+        extra = {name: known.pop(name) for name in ("min_p", "repetition_penalty") if name in known}
+        return {**known, "extra_body": extra} if extra else known
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +64,16 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`text`; `ended` is False where the limit on tokens did it; tokens of prompt and reply as the endpoint counted them."""
+    """`text`; `ended` is False where the limit on tokens did it; tokens of prompt and reply as the endpoint counted them.
+
+    `seconds` is its share of the endpoint's time: many are answered at once, so what passed since the answer before it.
+    """
 
     text: str
     ended: bool
     prompt_tokens: int
     reply_tokens: int
+    seconds: float
 
 
 @dataclass
@@ -95,6 +106,7 @@ class Answers:
     async def _ask(self, address: Address, questions: Sequence[Question], on_left: Callable[[int], None]) -> None:
         left = len(questions)
         waiting = iter(questions)
+        last = time.monotonic()
         with storage_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("a", encoding="utf-8") as file:
@@ -105,9 +117,11 @@ class Answers:
                     patient = client.with_options(max_retries=RETRIES)
 
                     async def user() -> None:
-                        nonlocal left
+                        nonlocal left, last
                         for question in waiting:  # shared by all: whoever is done takes the next
                             answer = await _answer(patient, question)
+                            now = time.monotonic()
+                            answer, last = replace(answer, seconds=now - last), now
                             self.known[question.key] = answer
                             file.write(json.dumps({"key": question.key, **asdict(answer)}, ensure_ascii=False) + "\n")
                             file.flush()
@@ -123,20 +137,13 @@ class Answers:
 
 
 async def _answer(client: AsyncOpenAI, question: Question) -> Answer:
-    decoding = question.decoding
     messages: list[Any] = [dict(turn) for turn in question.messages]
-    found = await client.chat.completions.create(
-        model=question.model,
-        messages=messages,
-        max_tokens=decoding.max_tokens,
-        temperature=decoding.temperature,
-        top_p=decoding.top_p,
-        extra_body={"min_p": decoding.min_p, "repetition_penalty": decoding.repetition_penalty},
-    )
+    found = await client.chat.completions.create(model=question.model, messages=messages, **question.decoding.request())
     choice, usage = found.choices[0], found.usage
     return Answer(
         (choice.message.content or "").strip(),
         choice.finish_reason != "length",
         usage.prompt_tokens if usage else 0,
         usage.completion_tokens if usage else 0,
+        0.0,
     )

@@ -25,7 +25,8 @@ PROMPTED = (SYSTEM, FEW_SHOT, RETRIEVAL)
 
 @dataclass(frozen=True)
 class Candidate:
-    """`model` is the endpoint's id; `adapter` names the adapter that writes, "" is none; `setting` says what DEV chose.
+    """`model` is the endpoint's id; `adapter` names the adapter that writes, "" is none; `setting` says what DEV chose;
+    `host` is the URL of another endpoint that answers, "" is ours.
 
     A prompted candidate's whole prompt is made here and sent to the base model. The clone's is the gateway's own, so that
     what is measured is what is served; `prompt` says it again for the held-out fit, which asks no endpoint.
@@ -39,6 +40,7 @@ class Candidate:
     recall: Recall | None = None
     setting: str = ""
     adapter: str = ""
+    host: str = ""
 
     @property
     def is_adapted(self) -> bool:

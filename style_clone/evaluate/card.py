@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from style_clone.evaluate.candidates import PLAIN, Candidate, asked
+from style_clone.evaluate.candidates import PLAIN, RIVAL, Candidate, asked
 from style_clone.evaluate.contest import Contest
+from style_clone.evaluate.cost import thousand_replies
 from style_clone.evaluate.fit import Fit
 from style_clone.evaluate.generating import real_replies
 from style_clone.evaluate.guardrails import Copying, Relevance, Shape, copying, failed, median_words, shape
@@ -33,18 +34,23 @@ class Measured:
     candidate: Candidate
     voice: VoiceMatch | None
     habits: HabitMatch | None
-    bits: Array
+    bits: Array | None
     specificity: Array | None
     relevance: Array | None
     copying: Copying
     shape: Shape
     tokens: tuple[float, float]
+    seconds: float
+
+    def thousand_replies(self) -> dict[str, float]:
+        """What a thousand of its replies take."""
+        return thousand_replies(self.tokens, self.seconds)
 
 
 @dataclass(frozen=True, eq=False)
 class Card:
-    """Reads a contest. `fits` are on the author's test pairs, `elsewhere` on unseen impostors' for some of the candidates;
-    `adapters` are those that took part, by name."""
+    """Reads a contest. `fits` are on the author's test pairs, for all but the rival; `elsewhere` on unseen impostors', for
+    some of the candidates; `adapters` are those that took part, by name."""
 
     material: Material
     adapters: Mapping[str, Adapter]
@@ -67,7 +73,7 @@ class Card:
             # Where the verifier cannot tell people apart, its scores of models mean nothing.
             voice=scales.voice.of(replies) if scales.voice and scales.gate.passed else None,
             habits=scales.habits.of(replies) if scales.habits else None,
-            bits=self._bits(candidate.id),
+            bits=self._bits(candidate.id) if candidate.id in self.fits else None,
             specificity=self._specificity(candidate.id),
             relevance=self.relevance.draws(replies, scales.resamples) if self.relevance else None,
             copying=copying(replies, scales.humans.test, train),
@@ -76,6 +82,7 @@ class Card:
                 float(np.mean([answer.prompt_tokens for answer in answers])),
                 float(np.mean([answer.reply_tokens for answer in answers])),
             ),
+            seconds=float(np.mean([answer.seconds for answer in answers])),
         )
 
     def _bits(self, name: str) -> Array:
@@ -109,7 +116,7 @@ class Card:
             "voice": voice and {"s": interval(voice.s), "v": interval(voice.v), "attribution": voice.attribution},
             "habits": each.habits and interval_if_any(each.habits.draws),
             "fit": {
-                "bits_per_byte": interval(each.bits),
+                "bits_per_byte": None if each.bits is None else interval(each.bits),
                 "specificity": None if each.specificity is None else interval(each.specificity),
             },
             "relevance": None if each.relevance is None else interval(each.relevance),
@@ -156,11 +163,19 @@ class Card:
             found["relevance"] = _contrast(one.relevance - other.relevance, None)
         return found
 
+    def rival(self, measured: Mapping[str, Measured]) -> dict[str, Any] | None:
+        """The bigger model that took part, and on voice the clone less it; None where there was none."""
+        if (rival := measured.get(RIVAL)) is None:
+            return None
+        clone = measured[self.contest.compared["clone"].id]
+        voice = None if not (rival.voice and clone.voice) else interval(clone.voice.v - rival.voice.v)
+        return {"model": rival.candidate.model, "voice": voice}
+
     def _fit_contrast(self, one: Measured, other: Measured) -> dict[str, Any]:
         mine, theirs = self.fits[one.candidate.id], self.fits[other.candidate.id]
         names = self.scales.resamples.names
         differences = [mine.bits[name] - theirs.bits[name] for name in names]
-        return _contrast(one.bits - other.bits, sign_flip(differences))
+        return _contrast(self._bits(one.candidate.id) - self._bits(other.candidate.id), sign_flip(differences))
 
     def habits(self, clone: Measured, prompted: Measured) -> list[dict[str, Any]]:
         """The author's telling habits, and what clone and prompt make of them."""
@@ -188,11 +203,6 @@ def relevance_of(material: Material, embed: Callable[..., Any]) -> Relevance | N
     """The prompts relevance is measured on; None where there is only one."""
     prompts = [reply.prompt for reply in real_replies(material.test)]
     return Relevance.of(prompts, embed) if len(set(prompts)) > 1 else None
-
-
-def thousand_replies(each: Measured) -> dict[str, int]:
-    """Tokens a thousand replies read and write."""
-    return {"prompt_tokens": round(1000 * each.tokens[0]), "reply_tokens": round(1000 * each.tokens[1])}
 
 
 def _contrast(draws: Array, p_value: float | None) -> dict[str, Any]:

@@ -4,14 +4,15 @@ author. It is the metric that TEST is then compared by, so the prompt is not jud
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from style_clone.conversation import Pair
 from style_clone.evaluate import prompting
-from style_clone.evaluate.candidates import Candidate
+from style_clone.evaluate.candidates import RIVAL, Candidate
 from style_clone.evaluate.prompting import Embed, Shown
 from style_clone.evaluate.replies import Reply
+from style_clone.evaluate.rival import Rival
 
 Generate = Callable[[Sequence[Candidate], Sequence[Pair]], list[list[Reply]]]
 """The replies of each candidate to each pair, in order."""
@@ -57,3 +58,12 @@ def prompted(
     retrieval = chooser.best(prompting.retrieved(base, system, shown, embed))
     three = [system, few_shot, retrieval]
     return three, max(three, key=chooser.scored)
+
+
+def bigger(chooser: Chooser, rival: Rival, three: Iterable[Candidate]) -> Candidate:
+    """The rival under whichever of those prompts suits it best on DEV."""
+    name = f"{rival.model}, prompted"
+    return chooser.best(
+        replace(each, id=RIVAL, name=name, model=rival.model, host=rival.url, setting=f"{each.name}, {each.setting}")
+        for each in three
+    )

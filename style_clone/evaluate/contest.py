@@ -78,10 +78,11 @@ def entrants(
     chooser = Chooser(generate.replies, score, spread(material.dev, DEV_PROMPTS))
     description = generate.say(plain, prompting.describing(author, material.train))
     three, prompted = choosing.prompted(chooser, base, author, material.train, description, embed)
+    rivals = [choosing.bigger(chooser, generate.rival, three)] if generate.rival else []
     clones = [candidates.clone(material.persona)]
     if (recall := _recall(material)) is not None:
         clones.append(candidates.clone_with_memory(material.persona, recall))
-    return [plain, *three, *clones], prompted, chooser.tried
+    return [plain, *three, *rivals, *clones], prompted, chooser.tried
 
 
 def _recall(material: Material) -> Callable[[str], Sequence[str]] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -16,8 +16,9 @@ from style_clone.errors import MissingStage
 from style_clone.evaluate import blind, contest, impostors, quick
 from style_clone.evaluate.answers import Answers
 from style_clone.evaluate.candidates import CLONE, PLAIN
-from style_clone.evaluate.card import Card, Measured, relevance_of, sizes, thousand_replies
+from style_clone.evaluate.card import Card, Measured, relevance_of, sizes
 from style_clone.evaluate.contest import Contest
+from style_clone.evaluate.cost import Prices, costs
 from style_clone.evaluate.fitting import FitOf
 from style_clone.evaluate.generating import Generator, decoding_for
 from style_clone.evaluate.impostors import Impostor
@@ -26,6 +27,7 @@ from style_clone.evaluate.leakage import unseen
 from style_clone.evaluate.material import Adapter, Material, spread
 from style_clone.evaluate.page.run import write_page
 from style_clone.evaluate.prompting import Embed
+from style_clone.evaluate.rival import Rival
 from style_clone.evaluate.scales import Scales
 from style_clone.evaluate.verdict import verdict
 from style_clone.models import BaseModel, load_tokenizer
@@ -37,18 +39,16 @@ from style_clone.workspace import PersonaFolder, file_hash, read_json, write_jso
 PROTOCOL = 1
 FITTED_ELSEWHERE = 60
 """Unseen impostors' replies that specificity is measured on."""
-MILLION = 1_000_000
 
 
 @dataclass(frozen=True)
 class Options:
-    """At most `prompts` test prompts, each answered `samples` times; `impostors` are other people's exports; `api_price` is
-    what an API asks for a million tokens read and written."""
+    """At most `prompts` test prompts, each answered `samples` times; `impostors` are other people's exports."""
 
     prompts: int = 150
     samples: int = 3
     impostors: Sequence[Path] = ()
-    api_price: tuple[float, float] | None = None
+    prices: Prices = field(default_factory=Prices)
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,10 @@ class Instruments:
 
 @dataclass(frozen=True)
 class Tools(Instruments):
-    """What an evaluation works with: the same, and the votes."""
+    """What an evaluation works with: the same, the votes, and a bigger model that takes part where there is one."""
 
     store: Store
+    rival: Rival | None = None
 
 
 def evaluate(folder: PersonaFolder, tools: Tools, options: Options, *, report: Report = silent) -> dict[str, Any]:
@@ -79,7 +80,7 @@ def evaluate(folder: PersonaFolder, tools: Tools, options: Options, *, report: R
     people = impostors.find(folder, options.impostors, report=report)
     report(Event("evaluate", "fitting the verifier"))
     scales = Scales.fit(material, people)
-    generate = generator(material, adapters, tools, report)
+    generate = replace(generator(material, adapters, tools, report), rival=tools.rival)
     held = contest.hold(material, tools.base.name, generate, scales.score, tools.embed, options.samples)
     card = measure(material, adapters, held, scales, people, tools, report)
     scorecard = _scorecard(card, dropped, tools, options, time.monotonic() - began)
@@ -139,16 +140,20 @@ def measure(
     tools: Instruments,
     report: Report,
 ) -> Card:
-    """Everything that is not about replies: fit on the author, on other people, and what relevance is measured on."""
+    """Everything that is not about replies: fit on the author, on other people, and what relevance is measured on.
+
+    Fit asks for the weights, so a rival elsewhere has none.
+    """
     fit = FitOf.load({name: adapter.path for name, adapter in adapters.items()}, tools.base, report)
     strangers = [pair for person in people if person.name in scales.humans.unseen for pair in person.pairs]
-    compared = [each for each in held.candidates if each.id == PLAIN or held.role(each)]
+    here = [each for each in held.candidates if not each.host]
+    compared = [each for each in here if each.id == PLAIN or held.role(each)]
     return Card(
         material=material,
         adapters=adapters,
         contest=held,
         scales=scales,
-        fits=fit(held.candidates, held.pairs, "held-out fit: "),
+        fits=fit(here, held.pairs, "held-out fit: "),
         elsewhere=fit(compared, spread(strangers, FITTED_ELSEWHERE), "fit on other people: ") if strangers else {},
         relevance=relevance_of(material, tools.embed),
     )
@@ -172,36 +177,26 @@ def _scorecard(card: Card, dropped: int, tools: Tools, options: Options, seconds
         "contrasts": card.contrasts(clone, prompted),
         "habits": card.habits(clone, prompted),
         "examples": card.examples(),
+        "rival": card.rival(measured),
         "dev": held.tried,
         "votes": blind.tally(tools.store, material.folder),
     }
-    scorecard["cost"] = cost(material, clone, prompted, options, seconds)
+    scorecard["cost"] = _cost(material, clone, prompted, options.prices, seconds)
     scorecard["verdict"] = verdict(scorecard)
     return scorecard
 
 
-def cost(material: Material, clone: Measured, prompted: Measured, options: Options, seconds: float) -> dict[str, Any]:
-    """What training took, and what a thousand replies take from then on; in money where the user gives prices."""
+def _cost(material: Material, clone: Measured, prompted: Measured, prices: Prices, seconds: float) -> dict[str, Any]:
+    """What training took, and what replies take from then on."""
     run, weights = material.run, material.folder.adapter / artifact.WEIGHTS
-    replies = {"clone": thousand_replies(clone), "prompted": thousand_replies(prompted)}
+    replies = {"clone": clone.thousand_replies(), "prompted": prompted.thousand_replies()}
     return {
         "train_seconds": run["seconds"],
         "train_tokens": run["num_train_tokens"],
         "peak_memory_gb": run["peak_memory_bytes"] / 1e9,
         "adapter_mb": weights.stat().st_size / 1e6,
         "evaluate_seconds": seconds,
-        "thousand_replies": replies,
-        "api": None if options.api_price is None else _at_api(replies, options.api_price),
-    }
-
-
-def _at_api(replies: Mapping[str, Mapping[str, int]], price: tuple[float, float]) -> dict[str, float]:
-    """What the prompted replies would cost there; the clone's own cost nothing but this machine's time."""
-    read, written = replies["prompted"]["prompt_tokens"], replies["prompted"]["reply_tokens"]
-    return {
-        "input_per_million": price[0],
-        "output_per_million": price[1],
-        "prompted_per_thousand": (read * price[0] + written * price[1]) / MILLION,
+        **costs(run["seconds"], replies, prices),
     }
 
 

@@ -26,6 +26,7 @@ def verdict(scorecard: Numbers) -> dict[str, Any]:
     voted = counted_votes(scorecard["votes"])
     for judge in (_cannot_measure, _rejected, _worth_it, _enough, _inconclusive):
         if found := judge(scorecard, clone, voted):
+            found["reasons"] += _rival_words(scorecard)
             return {**found, "provisional": found["code"] in ("worth_it", "prompt_is_enough") and voted is None}
     raise AssertionError("the last rule always holds")
 
@@ -158,6 +159,18 @@ def _voice_words(card: Numbers) -> str:
         f"On voice the clone is {voice['value']:+.2f} from the best prompt (95% interval {voice['low']:+.2f} to "
         f"{voice['high']:+.2f}), where 0 is other people and 1 is {card['author']}."
     )
+
+
+def _rival_words(card: Numbers) -> list[str]:
+    """The bigger model a user could take instead decides nothing: it is not the same base."""
+    rival = card.get("rival")
+    if not rival or not rival["voice"]:
+        return []
+    voice = rival["voice"]
+    return [
+        f"Against {rival['model']}, prompted, the clone is {voice['value']:+.2f} on voice "
+        f"({voice['low']:+.2f} to {voice['high']:+.2f})."
+    ]
 
 
 def _fit_alone(card: Numbers) -> list[str]:

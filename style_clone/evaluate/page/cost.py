@@ -41,39 +41,56 @@ def _running(card: Card, found: Mapping[str, Any]) -> str:
     rows = []
     for side, name in SIDES.items():
         row = thousand.get(side) or {}
-        tokens = [number(row.get(key)) for key in ("prompt_tokens", "reply_tokens")]
-        if None not in tokens:
-            rows.append([name, *(spell_count(count) for count in tokens if count is not None)])
+        read, written = (number(row.get(key)) for key in ("prompt_tokens", "reply_tokens"))
+        seconds = number(row.get("seconds"))
+        if read is not None and written is not None:
+            took = spell_seconds(seconds) if seconds else NONE
+            rows.append([name, spell_count(read), spell_count(written), took])
     if not rows:
         return title + nothing(card.why_missing("No replies were generated, so their length is not known."))
-    return title + table(("", "Tokens read", "Tokens written"), rows, "Tokens of a thousand replies")
+    return title + table(("", "Tokens read", "Tokens written", "On this machine"), rows, "What a thousand replies take")
 
 
 def _paid(found: Mapping[str, Any]) -> str:
     title, api = f"<h3>{term('When has training paid for itself?', 'cost')}</h3>", found.get("api") or {}
-    if not api:
-        return title + nothing("No price of a paid API was given to compare with.")
-    return f"{title}<p>{escape(' '.join(_bill(api)))}</p>"
+    bill = (
+        f"<p>{escape(' '.join(_bill(api)))}</p>" if api else nothing("No price of a paid API was given (--api-price).")
+    )
+    return title + _in_time(found) + bill
+
+
+def _in_time(found: Mapping[str, Any]) -> str:
+    """Where both run on this machine, the time that training took against what a reply takes."""
+    thousand = found.get("thousand_replies") or {}
+    if not all((thousand.get(side) or {}).get("seconds") for side in SIDES):
+        return ""
+    even = number(found.get("break_even_replies"))
+    if even is None:
+        return (
+            "<p>In this machine's time never: here a reply by the clone takes no less than one by the best prompt.</p>"
+        )
+    return f"<p>In this machine's time after {counted(even, 'reply', 'replies')}.</p>"
 
 
 def _bill(api: Mapping[str, Any]) -> list[str]:
     """The sums in sentences."""
-    currency = str(api.get("currency") or "")
-    prices = [_money(number(api.get(f"{side}_per_million")), currency) for side in ("input", "output")]
+    prices = [_money(number(api.get(f"{side}_per_million"))) for side in ("input", "output")]
     told = [f"At {prices[0]} for a million tokens read and {prices[1]} for a million written,"]
+    told.append(f"a thousand replies by the best prompt cost {_money(number(api.get('prompted_per_thousand')))}.")
+    hourly, even = number(api.get("machine_hourly")), number(api.get("break_even_replies"))
+    if not hourly:
+        return [*told, "What an hour of this machine costs was not said (--machine-price)."]
+    trained, here = (_money(number(api.get(key))) for key in ("training", "clone_per_thousand"))
     told.append(
-        f"a thousand replies by the best prompt cost {_money(number(api.get('prompted_per_thousand')), currency)}."
+        f"At {_money(hourly)} an hour of this machine, training cost {trained} and the clone's thousand {here}."
     )
-    hourly, even = number(api.get("clone_hourly")), number(api.get("break_even_replies"))
-    if hourly is not None:
-        told.append(f"The machine the clone runs on was put at {_money(hourly, currency)} an hour.")
     if even is None:
-        return [*told, "At these prices it never has."]
+        return [*told, "At these prices training never pays for itself."]
     return [*told, f"Training has paid for itself after {counted(even, 'reply', 'replies')}."]
 
 
-def _money(amount: float | None, currency: str) -> str:
+def _money(amount: float | None) -> str:
     if amount is None:
         return NONE
     # Prices of single replies are fractions of a cent.
-    return f"{amount:,.2f} {currency}".strip() if amount >= 1 else f"{amount:.3g} {currency}".strip()
+    return f"{amount:,.2f}" if amount >= 1 else f"{amount:.3g}"
