@@ -127,7 +127,7 @@ def load_model(base: BaseModel, dtype: str = "bfloat16", **options: Any) -> Any:
     """The causal language model, on the CPU, with weights of `dtype`; `options` go to transformers. Raises ModelError.
 
     Where there is no GPU, attention is plain matrix products: at these lengths training is an eighth faster than with
-    PyTorch's fused kernel, whose backward pass is slow on a CPU (benchmarks/train_parts.py).
+    PyTorch's fused kernel, whose backward pass is slow on a CPU (benchmarks/train_parts.py); who only reads asks for "sdpa".
     """
     import torch
     from safetensors import SafetensorError
@@ -136,12 +136,11 @@ def load_model(base: BaseModel, dtype: str = "bfloat16", **options: Any) -> Any:
 
     disable_progress_bar()
     keep_freed_memory()
-    attention = "sdpa" if torch.cuda.is_available() else "eager"
+    options.setdefault("attn_implementation", "sdpa" if torch.cuda.is_available() else "eager")
     try:
         return AutoModelForCausalLM.from_pretrained(
             base.path,
             dtype=getattr(torch, dtype),
-            attn_implementation=attention,
             local_files_only=True,
             use_safetensors=True,
             **options,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
+from style_clone.conversation import Pair, Turn, write_lines
 from style_clone.evaluate.kept import KeptPrompt, KeptReplies
 from style_clone.persona import Persona
 from style_clone.store import Store
@@ -42,6 +44,18 @@ def voted_on(workspace: Workspace, slug: str = "nell", prompts: int = 60) -> Per
     Persona(slug, "Nell Quayle", ("Nell Quayle",)).save(folder)
     write_json(folder.adapter / "run.json", {"adapter_sha256": ADAPTER})
     kept_replies(prompts).write(folder)
+    return folder
+
+
+def with_writing(folder: PersonaFolder, replies: Sequence[str]) -> PersonaFolder:
+    """The same with a train part of these replies."""
+    said: list[tuple[Turn, ...]] = [
+        ({"role": "user", "content": "hi"}, {"role": "assistant", "content": reply}) for reply in replies
+    ]
+    pairs = [Pair(turns, f"t{number}", "train", "reply", "x.txt", "chat") for number, turns in enumerate(said)]
+    folder.pairs.mkdir(parents=True, exist_ok=True)
+    with folder.split("train").open("w", encoding="utf-8") as file:
+        write_lines(file, (pair.to_json() for pair in pairs))
     return folder
 
 

@@ -18,7 +18,7 @@ from style_clone.evaluate import trials
 from style_clone.store import Store
 from style_clone.votes import VOTERS, Ballot
 from style_clone.workspace import PersonaFolder, Workspace
-from tests.kept_replies import NASTY, choice_of, voted_on
+from tests.kept_replies import NASTY, choice_of, voted_on, with_writing
 
 GIVEN_AWAY = ("clone", "few_shot", "prompted", "plain", "preferred", "%", "catch", "passed")
 """Words that would tell how it stands, or what a reply is."""
@@ -54,6 +54,13 @@ def row() -> dict[str, Any]:
 def test_the_command_knows_the_voters_and_numbers_without_loading_them() -> None:
     assert vote.VOTERS == VOTERS
     assert (vote.LEAST_VOTES, vote.MOST_VOTES) == (trials.LEAST_VOTES, trials.MOST_VOTES)
+
+
+@pytest.mark.usefixtures("terminal")
+def test_strangers_are_shown_how_the_author_writes(folder: PersonaFolder) -> None:
+    with_writing(folder, [f"a reply of some length {number}" for number in range(9)])
+    assert "How Nell Quayle writes:\n  · a reply of some length" in run("--as", "stranger", keys="q").output
+    assert "How Nell Quayle writes" not in run(keys="q").output
 
 
 @pytest.mark.usefixtures("terminal")

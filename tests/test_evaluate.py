@@ -180,10 +180,12 @@ def test_only_the_clone_uses_the_adapter(folder: PersonaFolder, base: BaseModel)
 def test_the_plain_model_is_the_base_model_itself(folder: PersonaFolder, base: BaseModel) -> None:
     scorecard = quick.measure(folder, base, pairs=EVERYTHING)
     pairs = read_pairs(folder.split("test"))
-    bare = Measurer(load_model(base), load_tokenizer(base), 4096)(pairs, Prompt())
-    adapted = PeftModel.from_pretrained(load_model(base), folder.adapter)
+    bare = Measurer(load_model(base, attn_implementation="sdpa"), load_tokenizer(base), 4096)(pairs, Prompt())
+    adapted = PeftModel.from_pretrained(load_model(base, attn_implementation="sdpa"), folder.adapter)
     assert scorecard["bits_per_byte"]["plain"] == pytest.approx(bare.bits_per_byte, rel=1e-6)
-    prompted = Measurer(load_model(base), load_tokenizer(base), 4096)(pairs, baseline.load(folder))
+    prompted = Measurer(load_model(base, attn_implementation="sdpa"), load_tokenizer(base), 4096)(
+        pairs, baseline.load(folder)
+    )
     assert scorecard["bits_per_byte"]["prompted"] == pytest.approx(prompted.bits_per_byte, rel=1e-6)
     assert adapted.active_adapters == ["default"]
 
@@ -224,7 +226,15 @@ def test_quick_takes_a_run_of_neighbours_from_every_conversation(
     assert (whole["pairs"], whole["kind"], some["kind"]) == (len(everything), "quick", "quick")
 
 
-@pytest.mark.parametrize("limit", [1, 6, 7, 100])
+def test_quick_reads_fewer_pairs_where_they_are_long(folder: PersonaFolder, base: BaseModel) -> None:
+    whole = quick.measure(folder, base, pairs=EVERYTHING)
+    shown = len(baseline.load(folder).system)
+    long = quick.measure(folder, base, pairs=EVERYTHING, characters=2 * shown)
+    assert 1 <= long["pairs"] <= 2 < whole["pairs"]
+    assert quick.measure(folder, base, pairs=EVERYTHING, characters=1)["pairs"] == 1
+
+
+@pytest.mark.parametrize("limit", [1, 2, 6, 7, 100])
 def test_pairs_are_spread_evenly_and_stay_in_order(limit: int) -> None:
     turns = ({"role": "user", "content": "hi"}, {"role": "assistant", "content": "hiya"})
     pairs = [
@@ -235,7 +245,8 @@ def test_pairs_are_spread_evenly_and_stay_in_order(limit: int) -> None:
     chosen = spread(pairs, limit)
     counts = {name: sum(pair.conversation == name for pair in chosen) for name in "abc"}
     share = -(-limit // 3)
-    assert counts == {"a": min(2, share), "b": min(9, share), "c": min(9, share)}
+    assert sum(count > 0 for count in counts.values()) == min(3, limit)
+    assert all(counts[name] in (0, min(held, share)) for name, held in {"a": 2, "b": 9, "c": 9}.items())
     places = [pairs.index(pair) for pair in chosen]
     assert places == sorted(places)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from html import escape
 from html.parser import HTMLParser
 
 import pytest
 
 from style_clone.errors import MissingStage, PersonaNotFound, UsageError
+from style_clone.evaluate import blind
 from style_clone.evaluate.trials import LEAST_VOTES, MOST_VOTES
 from style_clone.store import Store
 from style_clone.ui.handlers.voting import View, answer, enter
@@ -16,7 +18,7 @@ from style_clone.ui.views import voting
 from style_clone.ui.vote_markup import arena, outcome
 from style_clone.votes import VOTERS, Ballot
 from style_clone.workspace import PersonaFolder, Workspace
-from tests.kept_replies import NASTY, choice_of, fill, retrain, voted_on
+from tests.kept_replies import NASTY, choice_of, fill, retrain, voted_on, with_writing
 
 GIVEN_AWAY = ("clone", "few_shot", "prompt", "plain", "preferred", "catch", 'real"')
 
@@ -93,6 +95,25 @@ def test_what_is_shown_is_escaped_and_alike_on_both_sides(workspace: Workspace, 
     assert buttons[0]["class"] == buttons[1]["class"]
     assert "Which did you write?" in html
     assert "Which did Nell Quayle write?" in begin(workspace, "stranger").html
+
+
+def test_strangers_are_shown_how_the_author_writes(workspace: Workspace, folder: PersonaFolder) -> None:
+    assert "sc-writing" not in begin(workspace, "stranger", name="before there are pairs").html
+    with_writing(
+        folder, ["ok", *(f"a reply of some length {number}" for number in range(9)), f"well {NASTY} well\nwell"]
+    )
+    first = begin(workspace, "stranger")
+    texts = blind.writing(folder)
+    assert len(texts) == blind.SHOWN
+    assert "ok" not in texts, "there are longer ones"
+    assert all(escape(text.splitlines()[0]) in first.html for text in texts)
+    assert '<details class="sc-writing" open>' in first.html
+    assert NASTY not in first.html
+    booth = first.booth
+    assert booth is not None
+    assert '<details class="sc-writing">' in answer(workspace, workspace.database_url, booth, 1, "left").html
+    for voter in ("author", "acquaintance"):
+        assert "sc-writing" not in begin(workspace, voter).html
 
 
 def test_two_windows_answer_a_trial_once(workspace: Workspace, folder: PersonaFolder) -> None:

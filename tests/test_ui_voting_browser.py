@@ -12,18 +12,19 @@ from style_clone.store import Store
 from style_clone.votes import Ballot
 from style_clone.workspace import PersonaFolder, Workspace
 from tests.fake_endpoint import KEY, fake_endpoint
-from tests.kept_replies import choice_of, voted_on
+from tests.kept_replies import choice_of, voted_on, with_writing
 from tests.page import DESKTOP, PageDriver, browser_page, page_process
 from tests.test_ui_pairs_browser import NARROW_PHONE, show
 
 pytestmark = pytest.mark.slow
 
 WON = 15
+VOTERS = {"desktop": ("I know how they write", "acquaintance"), "phone": ("I do not know them", "stranger")}
 
 
 @pytest.fixture
 def folder(workspace: Workspace) -> PersonaFolder:
-    return voted_on(workspace)
+    return with_writing(voted_on(workspace), ["on my way, save me a seat", "cant talk now\nlater tonight?"] * 3)
 
 
 @pytest.fixture
@@ -56,15 +57,17 @@ def wanted(ballot: Ballot) -> list[str]:
 def test_a_vote_from_the_form_to_the_result(
     kind: str, size: tuple[int, int], url: str, workspace: Workspace, folder: PersonaFolder
 ) -> None:
+    label, voter = VOTERS[kind]
     with browser_page(url, size, dark=kind == "phone") as driver:
         page, arena = driver.page, driver.page.locator("#vote-arena")
         open_booth(driver)
         show(driver, f"vote-{kind}-form")
         driver.choose("vote-votes", "20")
-        page.get_by_label("I know how they write").check()
+        page.get_by_label(label).check()
         page.locator("#vote-begin").click()
         expect(arena).to_contain_text("1 of 23", timeout=20_000)
         show(driver, f"vote-{kind}-trial")
+        expect(arena.get_by_text("How Nell Quayle writes")).to_have_count(voter == "stranger")
         answers = wanted(the_ballot(workspace))
         for number, choice in enumerate(answers[:4], start=1):
             page.keyboard.press({"left": "1", "right": "2"}[choice])
@@ -77,7 +80,7 @@ def test_a_vote_from_the_form_to_the_result(
         expect(arena).not_to_contain_text("of 23")
         assert the_ballot(workspace).answered == {0, 1, 2, 3}, "keys typed elsewhere are no votes"
         page.get_by_label("Your name").fill("")
-        page.get_by_label("I know how they write").check()
+        page.get_by_label(label).check()
         page.locator("#vote-begin").click()
         expect(arena).to_contain_text("5 of 23", timeout=20_000)
         for number, choice in enumerate(answers[4:], start=5):
@@ -86,6 +89,6 @@ def test_a_vote_from_the_form_to_the_result(
         expect(arena).to_contain_text(f"preferred in {WON} of 20: 75%")
         expect(arena).to_contain_text("3 of 3 passed")
         show(driver, f"vote-{kind}-result")
-        assert the_ballot(workspace).voter == "acquaintance"
+        assert the_ballot(workspace).voter == voter
         assert driver.errors == []
         assert page.title() == "style-clone"

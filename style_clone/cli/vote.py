@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,6 +112,8 @@ def _vote(store: Store, folder: PersonaFolder, voter: Any, name: str, votes: int
     ballot = blind.open_ballot(store, folder, voter, name, votes)
     author = Persona.load(folder).author
     question = f"Which did {'you' if voter == 'author' else author} write?"
+    if voter == "stranger":
+        _introduce(author, blind.writing(folder))
     while (shown := blind.show(store, folder, ballot.id)) is not None:
         _print(shown, author, question)
         begun = time.monotonic()
@@ -122,6 +125,13 @@ def _vote(store: Store, folder: PersonaFolder, voter: Any, name: str, votes: int
         store.votes.cast(ballot.id, shown.number - 1, choice, time.monotonic() - begun)
     recount(store, folder)
     _print_result(store, folder, ballot.id)
+
+
+def _introduce(author: str, texts: Sequence[str]) -> None:
+    """Who does not know the author learns how they write."""
+    click.secho(f"\nHow {author} writes:", bold=True)
+    for text in texts:
+        click.echo(_under("  · ", text))
 
 
 def _print(shown: Shown, author: str, question: str) -> None:

@@ -15,17 +15,18 @@ Ballots of several voters of one kind are pooled.
 from __future__ import annotations
 
 import csv
+import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from style_clone.conversation import Turn
+from style_clone.conversation import Turn, read_pairs
 from style_clone.errors import MissingStage, UsageError
 from style_clone.evaluate.kept import CLONE, REAL, KeptReplies, replies_hash
 from style_clone.evaluate.statistics import Interval, wilson
-from style_clone.evaluate.trials import choose, text_of
+from style_clone.evaluate.trials import choose, rendered, text_of
 from style_clone.train import artifact
 from style_clone.votes import NAME_LENGTH, VOTERS, Ballot, Plan, Vote, Voter
 from style_clone.workspace import PersonaFolder, atomic_file
@@ -33,6 +34,8 @@ from style_clone.workspace import PersonaFolder, atomic_file
 if TYPE_CHECKING:
     from style_clone.store import Store
 
+SHOWN, LEAST_SHOWN, MOST_SHOWN = 6, 20, 300
+"""Texts of the author that strangers are shown, and how long those are, in characters."""
 PASS_SHARE = 0.75
 """Share of a ballot's catch trials its voter must pass, a tie being a miss: 4 of 5, 3 of 3, 10 of 13. Who answers by chance
 does that on one ballot in 5, 8 and 22."""
@@ -119,6 +122,16 @@ def show(store: Store, folder: PersonaFolder, ballot: int) -> Shown | None:
     trial = found.trials[found.next]
     sides = (text_of(trial.left, prompts), text_of(trial.right, prompts))
     return Shown(found.next + 1, len(found.trials), prompts[trial.prompt].prompt, *sides)
+
+
+def writing(folder: PersonaFolder) -> list[str]:
+    """Some of what the author really wrote, rendered, for voters who do not know them: of TRAIN, so of no trial; the same at
+    every ballot, and short ones where there are enough. Empty where there are no pairs."""
+    train = folder.split("train")
+    replies = {rendered(pair.reply): None for pair in read_pairs(train)} if train.exists() else {}
+    by_length = sorted(replies, key=len)
+    shown = [text for text in by_length if LEAST_SHOWN <= len(text) <= MOST_SHOWN] or by_length
+    return random.Random(0).sample(shown, min(SHOWN, len(shown)))
 
 
 def result(store: Store, ballot: int) -> Result:

@@ -30,7 +30,7 @@ class FitOf:
         from peft import PeftModel
 
         (first, folder), *others = adapters.items()
-        model = PeftModel.from_pretrained(load_model(base), folder, adapter_name=first)
+        model = PeftModel.from_pretrained(load_model(base, attn_implementation="sdpa"), folder, adapter_name=first)
         for name, each in others:
             model.load_adapter(each, adapter_name=name)
         model.to("cuda" if torch.cuda.is_available() else "cpu")

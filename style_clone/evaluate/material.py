@@ -66,13 +66,15 @@ def current_run(folder: PersonaFolder) -> dict[str, Any]:
 
 
 def spread(pairs: Sequence[Pair], limit: int) -> list[Pair]:
-    """About `limit` pairs from as many conversations as there are: a run of neighbours from each, at a seeded place."""
+    """About `limit` pairs, from as many conversations as that allows: a run of neighbours from each, at a seeded place."""
     if len(pairs) <= limit:
         return list(pairs)
     conversations: dict[str, list[Pair]] = {}
     for pair in pairs:
         conversations.setdefault(pair.conversation, []).append(pair)
-    share = -(-limit // len(conversations))
     rng = random.Random(0)
+    chosen = set(rng.sample(sorted(conversations), min(limit, len(conversations))))
+    conversations = {name: held for name, held in conversations.items() if name in chosen}
+    share = -(-limit // len(conversations))
     starts = {name: rng.randrange(max(1, len(held) - share + 1)) for name, held in sorted(conversations.items())}
     return [pair for name, held in conversations.items() for pair in held[starts[name] : starts[name] + share]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,20 +20,24 @@ from style_clone.progress import Event, Report, silent
 from style_clone.workspace import PersonaFolder, file_hash
 
 QUICK_PAIRS = 60
+QUICK_CHARACTERS = 250_000
+"""All three read together, of pairs and of the prompts above them: some 60,000 tokens, a minute and a half of two cores."""
 LEAST_CONVERSATIONS = 5
 """Under so many conversations an interval says nothing: there are too few ways to resample them."""
 
 
-def measure(folder: PersonaFolder, base: BaseModel, *, pairs: int, report: Report = silent) -> dict[str, Any]:
-    """The quick scorecard on about that many test pairs, spread over all conversations. Raises MissingStage."""
+def measure(
+    folder: PersonaFolder, base: BaseModel, *, pairs: int, characters: float = math.inf, report: Report = silent
+) -> dict[str, Any]:
+    """The quick scorecard on at most about that many test pairs, or fewer long ones. Raises MissingStage."""
     material = Material.load(folder)
-    test = spread(material.test, pairs)
-    report(Event("evaluate", f"{len(test)} held-out replies"))
     contestants = [
         candidates.plain(base.name),
         Candidate(SYSTEM, "prompted", base.name, baseline.load(folder)),
         candidates.clone(material.persona),
     ]
+    test = spread(material.test, int(min(pairs, _affordable(material.test, contestants, characters))))
+    report(Event("evaluate", f"{len(test)} held-out replies"))
     fit = FitOf.load({CLONE: folder.adapter}, base, report)
     fits = dict(zip(NAMES, fit(contestants, test).values(), strict=True))
     scorecard = {"kind": "quick", **fit_figures(fits, test), **provenance(material)}
@@ -88,6 +93,17 @@ def sentence(scorecard: dict[str, Any]) -> str:
         said = f"Clone and prompt cannot be told apart on this writing: the clone {numbers}."
     size = f" From {scorecard['pairs']} replies in {scorecard['conversations']} conversations"
     return said + size + (": exploratory." if scorecard["exploratory"] else ".")
+
+
+def _affordable(pairs: Sequence[Pair], contestants: Sequence[Candidate], characters: float) -> float:
+    """How many pairs of this length all contestants read in `characters`, one at least."""
+    read = sum(
+        len(turn["content"])
+        for pair in pairs
+        for each in contestants
+        for turn in each.prompt.messages([*pair.context, {"role": "assistant", "content": pair.reply}])
+    )
+    return max(1, characters / max(1, read / len(pairs)))
 
 
 def _on_real_prompts(fits: dict[str, Fit]) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def evaluate(folder: PersonaFolder, tools: Tools, options: Options, *, report: R
 
 def evaluate_quickly(folder: PersonaFolder, base: BaseModel, *, report: Report = silent) -> dict[str, Any]:
     """Held-out fit alone, on some of the test pairs; saves scorecard.json and its page. Raises MissingStage."""
-    scorecard = quick.measure(folder, base, pairs=quick.QUICK_PAIRS, report=report)
+    scorecard = quick.measure(folder, base, pairs=quick.QUICK_PAIRS, characters=quick.QUICK_CHARACTERS, report=report)
     write_json(folder.scorecard, scorecard)
     write_page(folder, scorecard)
     return scorecard

@@ -28,6 +28,15 @@ def arena(number: int, total: int, prompt: Sequence[Turn], sides: tuple[str, str
     )
 
 
+def writing(author: str, texts: Sequence[str], *, is_open: bool) -> str:
+    """Some of what the author really wrote, to unfold."""
+    rows = "".join(f"<li>{'<br>'.join(map(escape, text.splitlines()))}</li>" for text in texts)
+    opened = " open" if is_open else ""
+    return (
+        f'<details class="sc-writing"{opened}><summary>How {escape(author)} writes</summary><ul>{rows}</ul></details>'
+    )
+
+
 def outcome(title: str, said: Sequence[str], shares: Mapping[str, Mapping[str, Any]]) -> str:
     """What came of a ballot: sentences, and a drawn share for each name, "value", "low" and "high" from 0 to 1."""
     lines = "".join(f"<p>{escape(line)}</p>" for line in said)

@@ -11,6 +11,11 @@ VOTE_CSS = """
 /* Reversed, so that a long conversation is scrolled to its end: the last message is the one to be answered. */
 .sc-talk { display: flex; flex-direction: column-reverse; max-height: 320px; overflow-y: auto; padding: 14px 16px;
   border: 1px solid var(--border-color-primary); border-radius: 12px; background: var(--block-background-fill); }
+.sc-writing { margin: 0 0 14px; padding: 10px 16px; border: 1px solid var(--border-color-primary); border-radius: 12px;
+  background: var(--block-background-fill); color: var(--body-text-color); overflow-wrap: anywhere; }
+.sc-writing summary { cursor: pointer; font-weight: 600; }
+.sc-writing ul { margin: 8px 0 4px; padding-left: 18px; list-style: disc; }
+.sc-writing li { margin: 6px 0; }
 .sc-cards { display: grid; grid-template-columns: 1fr 1fr; gap: 14px; }
 .sc-choice { display: flex; gap: 12px; align-items: flex-start; text-align: left; font: inherit; font-size: 1rem;
   line-height: 1.45; padding: 16px; min-height: 96px; border-radius: 12px; cursor: pointer; overflow-wrap: anywhere;

@@ -12,7 +12,7 @@ from style_clone.evaluate import blind
 from style_clone.evaluate.recount import recount
 from style_clone.persona import Persona
 from style_clone.store import Store
-from style_clone.ui.vote_markup import arena, outcome
+from style_clone.ui.vote_markup import arena, outcome, writing
 from style_clone.votes import VOTERS, Ballot
 from style_clone.workspace import PersonaFolder, Workspace
 
@@ -73,6 +73,8 @@ def _view(store: Store, folder: PersonaFolder, ballot: Ballot) -> View:
         return View(_outcome(store, folder, ballot), None)
     question = f"Which did {'you' if ballot.voter == 'author' else author} write?"
     html = arena(shown.number, shown.total, shown.prompt, (shown.left, shown.right), author, question)
+    if ballot.voter == "stranger" and (texts := blind.writing(folder)):
+        html = writing(author, texts, is_open=shown.number == 1) + html
     return View(html, Booth(folder.slug, ballot.id, shown.number, time.monotonic()))
 
 
