@@ -107,6 +107,26 @@ def test_an_idle_one_goes(bench: Bench) -> None:
     assert 'style_clone_adapter_evictions_total{persona="ann",reason="idle"} 1.0' in bench.metrics.text().decode()
 
 
+@pytest.mark.parametrize(("changed", "taken"), [(["q_proj"], True), (["q_proj", "up_proj"], False), (None, True)])
+def test_one_that_would_be_applied_in_part_is_refused(
+    bench: Bench, tmp_path: Path, changed: list[str] | None, taken: bool
+) -> None:
+    write_json(tmp_path / "adapter_config.json", {"r": 8, "target_modules": changed})
+    layers = frozenset({"q_proj", "v_proj"})
+    bench.adapters = Adapters(bench.vllm.client(), 2, bench.metrics, bench.clock, layers)
+
+    async def go() -> None:
+        if taken:
+            await bench.ask("ann")
+            return
+        with pytest.raises(Refusal, match=r"other layers .*\(up_proj\); start the endpoint again") as caught:
+            await bench.ask("ann")
+        assert caught.value.status == 503
+
+    asyncio.run(go())
+    assert bench.there == ({"ann--1"} if taken else set())
+
+
 def test_a_retrained_one_takes_over_while_a_reply_goes_on(bench: Bench) -> None:
     async def go() -> None:
         async with bench.adapters.use(bench.adapter("ann", "1")):

@@ -230,6 +230,33 @@ def test_cache_and_context_fit_the_model_and_the_memory() -> None:
     assert tuning._fit_cache(large, 8192, 8 * gigabyte) == (2, 4096)
 
 
+@pytest.mark.parametrize(
+    ("listed", "layers"),
+    [
+        ([], []),
+        ([["q_proj", "v_proj"]], ["q_proj", "v_proj"]),
+        ([["q_proj", "v_proj"], ["v_proj", "o_proj"]], ["o_proj", "q_proj", "v_proj"]),
+        ([["q_proj"], "all-linear"], []),
+        ([["q_proj"], None], []),
+    ],
+)
+def test_layers_no_adapter_changes_are_left_as_they_are(
+    model: Path, workspace: Workspace, listed: list[Any], layers: list[str]
+) -> None:
+    folders = [adapter(workspace, f"p{number}", {"r": 8, "target_modules": each}) for number, each in enumerate(listed)]
+    made = tuning.plan(model, "tiny", 1, folders)
+    assert made.layers == frozenset(layers)
+    arguments = tuning.arguments(made)
+    if layers:
+        at = arguments.index("--lora-target-modules")
+        assert list(arguments[at + 1 : at + 1 + len(layers)]) == layers
+    else:
+        assert "--lora-target-modules" not in arguments
+    alone = Engine(model, "tiny", workspace, folders, port=1, key="k" * 32)
+    assert not alone.plan.layers, "gateways elsewhere do not know which it was started for"
+    assert not tuning.merged_plan(model, "tiny", 1).layers
+
+
 @pytest.mark.parametrize(("ranks", "room"), [([], 16), ([8], 16), ([16, 17], 32), ([100], 128)])
 def test_room_is_made_for_the_largest_adapter(model: Path, workspace: Workspace, ranks: list[int], room: int) -> None:
     folders = [adapter(workspace, f"p{number}", {"r": rank}) for number, rank in enumerate(ranks)]

@@ -18,6 +18,7 @@ import httpx
 from style_clone.serving.catalogue import Adapter
 from style_clone.serving.metrics import Metrics
 from style_clone.serving.refusal import AGAIN_SECONDS, ENGINE_UNAVAILABLE, Refusal, not_loaded, unavailable
+from style_clone.serving.tuning import AdapterShape
 
 IDLE_SECONDS = 1800.0
 """An adapter nobody asked for in that time is taken out."""
@@ -35,7 +36,8 @@ class _Held:
 
 
 class Adapters:
-    """What is loaded in vLLM: at most `room` adapters, more only while all of those are in use."""
+    """What is loaded in vLLM: at most `room` adapters, more only while all of those are in use, that change no layers but
+    `layers`, any where it is empty."""
 
     def __init__(
         self,
@@ -43,11 +45,13 @@ class Adapters:
         room: int,
         metrics: Metrics,
         clock: Callable[[], float] = time.monotonic,
+        layers: frozenset[str] = frozenset(),
     ) -> None:
         self._upstream = upstream
         self._room = room
         self._metrics = metrics
         self._clock = clock
+        self._layers = layers
         self._held: dict[str, _Held] = {}
         self._newest: dict[str, str] = {}
         self._refused: dict[str, tuple[float, str]] = {}
@@ -95,6 +99,7 @@ class Adapters:
             if held := self._held.get(adapter.name):
                 return held
             self._check_refused(adapter)
+            self._check_layers(adapter)
             await self._post_load(adapter)
             await self._make_room()
             held = self._held[adapter.name] = _Held(adapter.slug, self._clock())
@@ -127,6 +132,18 @@ class Adapters:
         since, why = self._refused.get(adapter.name, (-float("inf"), ""))
         if self._clock() - since < AGAIN_SECONDS:
             raise not_loaded(adapter.slug, why)
+
+    def _check_layers(self, adapter: Adapter) -> None:
+        """Raises Refusal for an adapter that vLLM would take and apply in part."""
+        shape = AdapterShape.of(adapter.path)
+        if self._layers and shape is not None and not shape.layers <= self._layers:
+            beyond = ", ".join(sorted(shape.layers - self._layers))
+            _LOGGER.error("the adapter of %s changes layers the engine was started without: %s", adapter.slug, beyond)
+            raise not_loaded(
+                adapter.slug,
+                f"it was trained after the endpoint started, and changes other layers than those of the adapters there were "
+                f"then ({beyond}); start the endpoint again",
+            )
 
     async def _sweep(self) -> None:
         """Take out what is idle, and versions that are not the newest: they would be read again from changed files."""

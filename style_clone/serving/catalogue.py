@@ -34,13 +34,14 @@ _SUFFIXES: dict[str, Kind] = {"": "clone", "memory": "memory", "prompted": "prom
 @dataclass(frozen=True)
 class Base:
     """The base model that is served, and its engine: options it is better not told, the longest prompt and reply together
-    that it takes, and how many adapters it keeps in memory."""
+    that it takes, how many adapters it keeps in memory, and the layers those may change, any where it is empty."""
 
     name: str
     sha256: str
     ignored: frozenset[str] = frozenset()
     context_tokens: int = 8192
     adapters: int = 8
+    layers: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -69,6 +70,9 @@ class Engine:
         """
         port = port or free_port()
         self.plan = tuning.merged_plan(model, name, port) if merged else tuning.plan(model, name, port, personas, host)
+        if key is not None:
+            # The gateways before an engine that runs alone do not know how it was started, so it takes whatever comes.
+            self.plan = replace(self.plan, layers=frozenset())
         self.key = key or secrets.token_urlsafe(32)
         self.log = workspace.logs / (f"engine-{name.partition('--')[0]}.log" if merged else "engine.log")
         self._keeper: subprocess.Popen[bytes] | None = None

@@ -47,7 +47,7 @@ class Gateway:
         self.upstream = upstream
         self.merged = merged
         self.metrics = metrics.Metrics()
-        self.adapters = Adapters(upstream, catalogue.base.adapters, self.metrics)
+        self.adapters = Adapters(upstream, catalogue.base.adapters, self.metrics, layers=catalogue.base.layers)
         self.fitting = Fitting(upstream, catalogue.base.name, catalogue.base.context_tokens)
         self.seats = limits.Seats()
         self.door = auth.Door(keys)

@@ -177,7 +177,8 @@ def _engine(
     stack.enter_context(running(engine, report))
     ignored = tuning.IGNORED_ON_CPU if engine.plan.cpu else frozenset[str]()
     most = merged.room_for(model) if serve_as == "auto" else merged.MOST if serve_as == "merged" else 0
-    served = Base(model.name, model.sha256, ignored, engine.plan.context_tokens, engine.plan.kept_adapters)
+    plan = engine.plan
+    served = Base(model.name, model.sha256, ignored, plan.context_tokens, plan.kept_adapters, plan.layers)
     return engine, served, Merged(model, workspace, most) if most else None
 
 

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,10 +33,29 @@ _LIBRARY_FOLDERS = ("/usr/lib/*-linux-gnu", "/usr/lib64", "/usr/lib", "/usr/loca
 
 
 @dataclass(frozen=True)
+class AdapterShape:
+    """What room an adapter needs in vLLM: its rank, and the names of the layers it changes, as far as it lists them."""
+
+    rank: int
+    layers: frozenset[str]
+
+    @classmethod
+    def of(cls, adapter: Path) -> AdapterShape | None:
+        """None where there is no adapter, or a damaged one, which asking for it will tell."""
+        try:
+            config = read_json(adapter / "adapter_config.json")
+            layers = config.get("target_modules")
+            return cls(int(config["r"]), frozenset(map(str, layers)) if isinstance(layers, list) else frozenset())
+        except (OSError, StyleCloneError, AttributeError, KeyError, TypeError, ValueError):
+            return None
+
+
+@dataclass(frozen=True)
 class Plan:
     """What vLLM is started with. `cache_gigabytes` is the memory for keys and values, used on a CPU only.
 
-    With room for no `adapters` vLLM leaves out what makes them possible, and compiles the model instead.
+    With room for no `adapters` vLLM leaves out what makes them possible, and compiles the model instead. `layers` are those
+    adapters may change, by name; empty stands for any. What an adapter changes in others vLLM leaves out without a word.
     """
 
     model: Path
@@ -48,6 +67,7 @@ class Plan:
     cache_gigabytes: int
     cpu: bool
     host: str = LOOPBACK
+    layers: frozenset[str] = frozenset()
 
     @property
     def kept_adapters(self) -> int:
@@ -57,7 +77,7 @@ class Plan:
 
 def plan(model: Path, name: str, port: int, personas: Iterable[PersonaFolder], host: str = LOOPBACK) -> Plan:
     """Fit vLLM to the model, the personas' adapters and this machine. Raises EngineError for an adapter too large."""
-    ranks = [rank for folder in personas if (rank := _adapter_rank(folder)) is not None]
+    shapes = [shape for folder in personas if (shape := AdapterShape.of(folder.adapter)) is not None]
     config = read_json(model / "config.json")
     context = min(_longest(config), CONTEXT_TOKENS)
     cache, context = _fit_cache(_cache_bytes_per_token(config), context, psutil.virtual_memory().available)
@@ -65,12 +85,13 @@ def plan(model: Path, name: str, port: int, personas: Iterable[PersonaFolder], h
         model=model,
         name=name,
         port=port,
-        rank=_room_for(max(ranks, default=LEAST_RANK)),
-        adapters=min(max(len(ranks), 2), 4),
+        rank=_room_for(max((shape.rank for shape in shapes), default=LEAST_RANK)),
+        adapters=min(max(len(shapes), 2), 4),
         context_tokens=context,
         cache_gigabytes=cache,
         cpu=on_cpu(),
         host=host,
+        layers=_layers(shapes),
     )
 
 
@@ -156,7 +177,8 @@ def _for_adapters(plan: Plan) -> tuple[str, ...]:
     if not plan.adapters:
         return ()
     places = ("--max-loras", str(plan.adapters), "--max-cpu-loras", str(plan.kept_adapters))
-    return ("--enable-lora", "--max-lora-rank", str(plan.rank), *places)
+    layers = ("--lora-target-modules", *sorted(plan.layers)) if plan.layers else ()
+    return ("--enable-lora", "--max-lora-rank", str(plan.rank), *places, *layers)
 
 
 def _for_cpu(plan: Plan, inherited: Mapping[str, str]) -> dict[str, str]:
@@ -189,12 +211,11 @@ def _longest(config: Mapping[str, Any]) -> int:
     return int(config.get("max_position_embeddings") or CONTEXT_TOKENS)
 
 
-def _adapter_rank(folder: PersonaFolder) -> int | None:
-    """The rank of a persona's adapter; None where it has none, or a damaged one, which asking for it will tell."""
-    try:
-        return int(read_json(folder.adapter / "adapter_config.json")["r"])
-    except (OSError, StyleCloneError, KeyError, TypeError, ValueError):
-        return None
+def _layers(shapes: Sequence[AdapterShape]) -> frozenset[str]:
+    """All that the adapters change together; empty where there are none yet, or one does not list what it changes."""
+    if not all(shape.layers for shape in shapes):
+        return frozenset()
+    return frozenset().union(*(shape.layers for shape in shapes))
 
 
 def _room_for(rank: int) -> int:
