@@ -27,3 +27,10 @@ def spell_count(number: float) -> str:
         if number >= 0.9995 * unit:
             return f"{number / unit:.3g}{name}"
     return f"{number:,.0f}"
+
+
+def spell_setting(value: object) -> str:
+    """A setting of the recipe as `--set` takes it: such as "0.001", "512", "true", "all-linear"."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)

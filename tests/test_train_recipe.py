@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from style_clone.conversation import read_lines
 from style_clone.errors import UsageError
 from style_clone.train.recipe import Recipe
+from style_clone.train.recipes import row_for
+
+SWEEP = Path(__file__).resolve().parent.parent / "benchmarks" / "records" / "sweep-135m.jsonl"
 
 
 def test_text_becomes_the_setting_s_own_kind() -> None:
@@ -77,3 +83,14 @@ def test_an_example_must_fit_a_step() -> None:
     with pytest.raises(UsageError, match="one example must fit a step") as caught:
         Recipe().with_overrides({"max_tokens": "4096"})
     assert "batch_tokens" in caught.value.mend
+
+
+def test_the_evidence_is_what_the_sweep_found() -> None:
+    best = {tuple(row["change"].items()): float(row["best_dev_nats"]) for row in read_lines(SWEEP)}
+    evidence = row_for(135_000_000).evidence
+    for name in ("learning_rate", "rank", "targets"):
+        found = {f"{nats:.2f}" for change, nats in best.items() if not change or change[0][0] == name}
+        assert set(re.findall(r"\d\.\d\d", evidence[name])) == found
+    for name in ("dropout", "prompt_loss_weight"):
+        [nats] = [nats for change, nats in best.items() if change and change[0][0] == name]
+        assert nats == pytest.approx(best[()], abs=0.01), f"{name} was left out because it changes nothing"

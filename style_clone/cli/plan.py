@@ -22,6 +22,7 @@ from style_clone.cli.options import (
 )
 from style_clone.cli.paper import heading, paper
 from style_clone.cli.terminal import progress
+from style_clone.units import spell_setting
 
 if TYPE_CHECKING:
     from style_clone.train.plan import Plan
@@ -123,8 +124,7 @@ def _recipe(console: Console, plan: Plan) -> None:
     heading(console, "Settings, and why")
     table = _table("left", "right", "left")
     for name, reason in plan.why.items():
-        value = plan.recipe[name]
-        table.add_row(name, f"{value:g}" if isinstance(value, float) else f"{value:,}", Text(reason, "dim"))
+        table.add_row(name, spell_setting(plan.recipe[name]), Text(reason, "dim"))
     console.print(_indented(table))
     rest = ", ".join(f"{name} {value}" for name, value in plan.recipe.items() if name not in plan.why)
     console.print(_indented(Text(f"Also: {rest}. Change any with --set KEY=VALUE.", "dim")))

@@ -82,14 +82,15 @@ class Facts:
 
 def why(facts: Facts) -> dict[str, str]:
     """The reason for each of the recipe's main settings; those the user set say so."""
-    recipe, row = facts.recipe, row_for(facts.parameters)
+    recipe, evidence = facts.recipe, row_for(facts.parameters).evidence
     a_pass = facts.steps // recipe.epochs
     reasons = {
         "rank": f"{facts.trainable / 1e6:.1f} million weights learn {facts.train.num_target_tokens:,} reply tokens: how "
-        "someone writes takes little room, and others who clone people use 8 to 32",
+        f"someone writes takes little room; {evidence.get('rank', 'others who clone people use 8 to 32')}",
         "epochs": f"a pass is {facts.train.num_tokens:,} tokens, and from {ONE_PASS_TOKENS:,} on one is enough; the adapter "
         f"is kept from the best of {recipe.evaluations * recipe.epochs} measurements on held-out conversations",
-        "learning_rate": f"for a base model of {facts.parameters / 1e6:,.0f} million parameters; {row.evidence}",
+        "learning_rate": f"for a base model of {facts.parameters / 1e6:,.0f} million parameters; {evidence['learning_rate']}",
+        "targets": evidence.get("targets", "LoRA Without Regret finds that it takes all linear layers"),
         "batch_tokens": f"{a_pass:,} steps a pass: from little writing, many small steps learn more than few large ones, and "
         "it is what memory depends on most",
         "max_tokens": f"{facts.train.dropped_turns:,} older turns were left out and {facts.train.cut_replies:,} replies cut "

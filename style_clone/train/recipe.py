@@ -40,7 +40,7 @@ class Recipe:
     alpha: int = 32
     """LoRA scale: updates are multiplied by alpha / rank."""
     dropout: float = 0.0
-    """Dropout before the LoRA matrices. Any costs a third more time on a CPU, and a few passes need none."""
+    """Dropout before the LoRA matrices. Any costs a third more time on a CPU, and a few passes gain nothing by it."""
     targets: str = "all-linear"
     """Which layers get a LoRA: all-linear, or names with commas between, such as q_proj,v_proj."""
     prompt_loss_weight: float = 0.0

@@ -8,7 +8,7 @@ from typing import Any
 
 from style_clone.train.strength import MEANING
 from style_clone.ui.markup import folded, notice, table
-from style_clone.units import spell_bytes, spell_count, spell_seconds
+from style_clone.units import spell_bytes, spell_count, spell_seconds, spell_setting
 
 _SETTINGS = {
     "epochs": "Passes",
@@ -101,17 +101,11 @@ def _losses(plan: Mapping[str, Any]) -> str:
 def _recipe(plan: Mapping[str, Any]) -> str:
     recipe, why = plan["recipe"], plan["why"]
     first = [name for name in (*_SETTINGS, *why) if name in recipe and name in why]
-    explained = [(_SETTINGS.get(name, name), _spell(recipe[name]), why[name]) for name in dict.fromkeys(first)]
-    others = [f"{name}={_spell(value)}" for name, value in recipe.items() if name not in first]
+    explained = [(_SETTINGS.get(name, name), spell_setting(recipe[name]), why[name]) for name in dict.fromkeys(first)]
+    others = [f"{name}={spell_setting(value)}" for name, value in recipe.items() if name not in first]
     rest = f'<p class="sc-sub">And: {escape(", ".join(others))}.</p>' if others else ""
     shown = table(("Setting", "Value", "Why"), explained) if explained else ""
     return folded("The recipe, and why", f'<div class="sc-why">{shown}</div>{rest}')
-
-
-def _spell(value: Any) -> str:
-    if isinstance(value, bool) or not isinstance(value, float):
-        return str(value).lower() if isinstance(value, bool) else str(value)
-    return f"{value:g}"
 
 
 def _larger(models: Sequence[Mapping[str, Any]]) -> str:
