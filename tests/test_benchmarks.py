@@ -84,6 +84,7 @@ def test_short_pairs_have_one_message_and_its_reply(corpora_module: ModuleType) 
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_speed_of_all_contestants(base: BaseModel) -> None:
     found = run("train.py", base, "--corpus", "short", "--tokens", "2000", "--turns", "2")
     assert list(found) == ["figures", "ratios"]
@@ -93,6 +94,7 @@ def test_speed_of_all_contestants(base: BaseModel) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_quality_memory_and_linear(base: BaseModel) -> None:
     found = run(
         *("train.py", base, "--corpus", "short", "--tokens", "2000", "--set", "learning_rate=1e-9"),

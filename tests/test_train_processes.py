@@ -82,7 +82,8 @@ def given(folder: PersonaFolder, base: BaseModel) -> list[str]:
     return ["--base", str(base.path), *sets]
 
 
-TORCHRUN = ["torch.distributed.run", "--nproc-per-node", "2"]
+TORCHRUN = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+"""With a port of its own: the usual one may still be held by the run before."""
 ACCELERATE = ["accelerate.commands.launch", "--num_processes", "1", "--cpu"]
 """On CPUs it starts a single process; for more of them it hands over to torchrun's own code, or to MPI."""
 
@@ -168,16 +169,18 @@ def test_two_processes_resume_to_the_same_weights(folder: PersonaFolder, base: B
     script = tmp_path / "child.py"
     script.write_text(RESUMED)
 
-    def child(kill: int, *more: str) -> int:
+    def child(kill: int, *more: str) -> subprocess.CompletedProcess[str]:
         home = str(folder.root.parent.parent)
         command = [sys.executable, "-m", *TORCHRUN, str(script), home, str(base.path), str(kill), *more]
-        return subprocess.run(command, capture_output=True, timeout=600, check=False).returncode
+        return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
 
-    assert child(-1) == 0
+    first = child(-1)
+    assert first.returncode == 0, first.stderr
     whole = read_json(folder.adapter / "run.json")
-    assert child(whole["steps"] // 2) != 0
+    assert child(whole["steps"] // 2).returncode != 0
     assert Checkpoints.of(folder).newest() is not None
-    assert child(-1, "resume") == 0
+    last = child(-1, "resume")
+    assert last.returncode == 0, last.stderr
     resumed = read_json(folder.adapter / "run.json")
     assert (resumed["resumed"], resumed["adapter_sha256"]) == (1, whole["adapter_sha256"])
     assert resumed["curve"] == whole["curve"]

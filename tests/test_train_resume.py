@@ -260,7 +260,7 @@ def test_kill_9_again_and_again_on_the_real_model_changes_no_bit(home_with_model
     kept, rng, killed = Checkpoints.of(folder), random.Random(0), 0
     process = start(home_with_model)
     look_until((kept.path / "identity.json").exists, process)
-    for moment in ("before", "writing", "random"):
+    for moment in ("before", "random", "writing"):
         before = kept.newest()
         if moment == "writing":
             look_until(lambda: any(not (path / MARK).exists() for path in kept.path.glob("checkpoint-*")), process)
