@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from style_clone.baseline import Exemplar, within_budget
 from style_clone.conversation import Pair, Turn
+from style_clone.evaluate.rival import Rival
 from style_clone.persona import Persona
 from style_clone.prompt import Prompt
 
@@ -26,7 +27,7 @@ PROMPTED = (SYSTEM, FEW_SHOT, RETRIEVAL)
 @dataclass(frozen=True)
 class Candidate:
     """`model` is the endpoint's id; `adapter` names the adapter that writes, "" is none; `setting` says what DEV chose;
-    `host` is the URL of another endpoint that answers, "" is ours.
+    `rival` is who answers elsewhere, None is our endpoint.
 
     A prompted candidate's whole prompt is made here and sent to the base model. The clone's is the gateway's own, so that
     what is measured is what is served; `prompt` says it again for the held-out fit, which asks no endpoint.
@@ -40,7 +41,7 @@ class Candidate:
     recall: Recall | None = None
     setting: str = ""
     adapter: str = ""
-    host: str = ""
+    rival: Rival | None = None
 
     @property
     def is_adapted(self) -> bool:

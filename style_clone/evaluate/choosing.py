@@ -64,6 +64,6 @@ def bigger(chooser: Chooser, rival: Rival, three: Iterable[Candidate]) -> Candid
     """The rival under whichever of those prompts suits it best on DEV."""
     name = f"{rival.model}, prompted"
     return chooser.best(
-        replace(each, id=RIVAL, name=name, model=rival.model, host=rival.url, setting=f"{each.name}, {each.setting}")
+        replace(each, id=RIVAL, name=name, model=rival.model, rival=rival, setting=f"{each.name}, {each.setting}")
         for each in three
     )

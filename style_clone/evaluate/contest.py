@@ -15,6 +15,7 @@ from style_clone.evaluate.generating import Generator, as_replies
 from style_clone.evaluate.material import Material, spread
 from style_clone.evaluate.prompting import Embed
 from style_clone.evaluate.replies import Reply
+from style_clone.evaluate.rival import Rival
 from style_clone.memory.run import load as load_memory
 
 DEV_PROMPTS = 40
@@ -46,9 +47,17 @@ class Contest:
         return next((role for role, each in self.compared.items() if each.id == candidate.id), None)
 
 
-def hold(material: Material, base: str, generate: Generator, score: Score, embed: Embed, samples: int) -> Contest:
+def hold(
+    material: Material,
+    base: str,
+    generate: Generator,
+    score: Score,
+    embed: Embed,
+    samples: int,
+    rival: Rival | None = None,
+) -> Contest:
     """Choose the prompts on DEV and have everybody answer the test prompts."""
-    everybody, prompted, tried = entrants(material, base, generate, score, embed)
+    everybody, prompted, tried = entrants(material, base, generate, score, embed, rival)
     clone = next(candidate for candidate in everybody if candidate.id == candidates.CLONE)
     compared = {"clone": clone, "prompted": prompted}
     answers = _answers(everybody, material, generate, samples)
@@ -71,14 +80,14 @@ def _answers(
 
 
 def entrants(
-    material: Material, base: str, generate: Generator, score: Score, embed: Embed
+    material: Material, base: str, generate: Generator, score: Score, embed: Embed, rival: Rival | None
 ) -> tuple[list[Candidate], Candidate, list[dict[str, Any]]]:
     """All candidates, the best of the prompted ones, and what was tried to find it."""
     author, plain = material.persona.author, candidates.plain(base)
     chooser = Chooser(generate.replies, score, spread(material.dev, DEV_PROMPTS))
     description = generate.say(plain, prompting.describing(author, material.train))
     three, prompted = choosing.prompted(chooser, base, author, material.train, description, embed)
-    rivals = [choosing.bigger(chooser, generate.rival, three)] if generate.rival else []
+    rivals = [choosing.bigger(chooser, rival, three)] if rival else []
     clones = [candidates.clone(material.persona)]
     if (recall := _recall(material)) is not None:
         clones.append(candidates.clone_with_memory(material.persona, recall))

@@ -12,7 +12,6 @@ from style_clone.conversation import Pair, Turn
 from style_clone.evaluate.answers import Answer, Answers, Decoding, Question
 from style_clone.evaluate.candidates import Candidate, asked
 from style_clone.evaluate.replies import Reply
-from style_clone.evaluate.rival import Rival
 from style_clone.persona import Sampling
 from style_clone.progress import Event, Report
 from style_clone.prompt import reply_ids
@@ -25,14 +24,13 @@ NEARLY_ALL = 0.98
 
 @dataclass(frozen=True)
 class Generator:
-    """Asks `address`, or the rival. `weights` says by adapter ("" is none) what answers depend on beside the messages."""
+    """Asks `address`. `weights` says by adapter ("" is none) what its answers depend on beside the messages."""
 
     answers: Answers
     address: Address
     decoding: Decoding
     weights: Mapping[str, str]
     report: Report
-    rival: Rival | None = None
 
     def __call__(self, candidates: Sequence[Candidate], pairs: Sequence[Pair], samples: int = 1) -> list[list[Answer]]:
         """For each candidate its answers, `samples` to each pair in turn."""
@@ -43,8 +41,8 @@ class Generator:
                 text = f"{total} replies by {name}"
                 self.report(Event("evaluate", text, number + done / max(1, total), len(candidates)))
 
-            if candidate.host and self.rival is not None:
-                self.rival.ask(self.answers, wanted, told)
+            if candidate.rival is not None:
+                candidate.rival.ask(self.answers, wanted, told)
             else:
                 self.answers.ask(self.address, wanted, told)
         return [[self.answers[question] for question in wanted] for wanted in questions]
@@ -61,9 +59,9 @@ class Generator:
 
     def _questions(self, candidate: Candidate, pairs: Sequence[Pair], samples: int) -> list[Question]:
         weights, decoding = self.weights[candidate.adapter], self.decoding
-        if candidate.host:
+        if candidate.rival is not None:
             # A bigger model as its user would ask it: how it draws its replies is its server's business.
-            weights, decoding = candidate.host, Decoding(self.decoding.max_tokens)
+            weights, decoding = candidate.rival.url, Decoding(self.decoding.max_tokens)
         return [
             Question(candidate.model, weights, messages, decoding, sample)
             for messages in (tuple(candidate.messages(pair)) for pair in pairs)

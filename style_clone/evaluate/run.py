@@ -80,8 +80,8 @@ def evaluate(folder: PersonaFolder, tools: Tools, options: Options, *, report: R
     people = impostors.find(folder, options.impostors, report=report)
     report(Event("evaluate", "fitting the verifier"))
     scales = Scales.fit(material, people)
-    generate = replace(generator(material, adapters, tools, report), rival=tools.rival)
-    held = contest.hold(material, tools.base.name, generate, scales.score, tools.embed, options.samples)
+    generate = generator(material, adapters, tools, report)
+    held = contest.hold(material, tools.base.name, generate, scales.score, tools.embed, options.samples, tools.rival)
     card = measure(material, adapters, held, scales, people, tools, report)
     scorecard = _scorecard(card, dropped, tools, options, time.monotonic() - began)
     _save(card, scorecard)
@@ -146,7 +146,7 @@ def measure(
     """
     fit = FitOf.load({name: adapter.path for name, adapter in adapters.items()}, tools.base, report)
     strangers = [pair for person in people if person.name in scales.humans.unseen for pair in person.pairs]
-    here = [each for each in held.candidates if not each.host]
+    here = [each for each in held.candidates if each.rival is None]
     compared = [each for each in here if each.id == PLAIN or held.role(each)]
     return Card(
         material=material,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,12 +21,16 @@ KINDS: Mapping[str, str] = {"author": "Authors", "acquaintance": "People who kno
 
 @dataclass(frozen=True)
 class Booth:
-    """Whose ballot is open in a window, and when its trial was put up, in seconds of a clock that only goes forward."""
+    """Whose ballot is open in a window, and when its trial was put up, in seconds of a clock that only goes forward.
+
+    `writing` is what a stranger is shown of the author's.
+    """
 
     slug: str
     ballot: int
     number: int
     since: float
+    writing: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,8 @@ def enter(workspace: Workspace, database_url: str, slug: str | None, voter: str,
         raise UsageError("who votes is not known", mend="Say whether you are the author, know them, or do not.")
     folder = workspace.existing(slug)
     with Store(database_url) as store:
-        return _view(store, folder, blind.open_ballot(store, folder, voter, name, votes))
+        ballot = blind.open_ballot(store, folder, voter, name, votes)
+        return _view(store, folder, ballot, blind.writing(folder) if voter == "stranger" else ())
 
 
 def answer(workspace: Workspace, database_url: str, booth: Booth, number: int, choice: Any) -> View:
@@ -62,10 +67,10 @@ def answer(workspace: Workspace, database_url: str, booth: Booth, number: int, c
     folder = workspace.existing(booth.slug)
     with Store(database_url) as store:
         store.votes.cast(booth.ballot, number - 1, choice, seconds)
-        return _view(store, folder, store.votes.find(booth.ballot))
+        return _view(store, folder, store.votes.find(booth.ballot), booth.writing)
 
 
-def _view(store: Store, folder: PersonaFolder, ballot: Ballot) -> View:
+def _view(store: Store, folder: PersonaFolder, ballot: Ballot, texts: Sequence[str]) -> View:
     author = Persona.load(folder).author
     shown = blind.show(store, folder, ballot.id)
     if shown is None:
@@ -73,9 +78,9 @@ def _view(store: Store, folder: PersonaFolder, ballot: Ballot) -> View:
         return View(_outcome(store, folder, ballot), None)
     question = f"Which did {'you' if ballot.voter == 'author' else author} write?"
     html = arena(shown.number, shown.total, shown.prompt, (shown.left, shown.right), author, question)
-    if ballot.voter == "stranger" and (texts := blind.writing(folder)):
+    if texts:
         html = writing(author, texts, is_open=shown.number == 1) + html
-    return View(html, Booth(folder.slug, ballot.id, shown.number, time.monotonic()))
+    return View(html, Booth(folder.slug, ballot.id, shown.number, time.monotonic(), texts))
 
 
 def _outcome(store: Store, folder: PersonaFolder, ballot: Ballot) -> str:
