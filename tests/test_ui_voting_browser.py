@@ -19,6 +19,18 @@ from tests.test_ui_pairs_browser import NARROW_PHONE, show
 pytestmark = pytest.mark.slow
 
 WON = 15
+# Presses "1" in the moment in which a trial is drawn, for the first COUNT trials.
+QUICK_FINGERS = """(count) => {
+  const arena = document.querySelector('#vote-arena');
+  let last = 0;
+  const press = () => {
+    const number = Number(arena.querySelector('[data-number]')?.dataset.number ?? 0);
+    if (number <= last || number > count) return;
+    last = number;
+    document.body.dispatchEvent(new KeyboardEvent('keydown', { key: '1', bubbles: true }));
+  };
+  new MutationObserver(press).observe(arena, { childList: true, subtree: true });
+}"""
 VOTERS = {"desktop": ("I know how they write", "acquaintance"), "phone": ("I do not know them", "stranger")}
 
 
@@ -92,3 +104,14 @@ def test_a_vote_from_the_form_to_the_result(
         assert the_ballot(workspace).voter == voter
         assert driver.errors == []
         assert page.title() == "style-clone"
+
+
+def test_no_press_is_lost_however_soon_it_comes(url: str, workspace: Workspace) -> None:
+    with browser_page(url) as driver:
+        open_booth(driver)
+        driver.choose("vote-votes", "20")
+        driver.page.evaluate(QUICK_FINGERS, 23)
+        driver.page.locator("#vote-begin").click()
+        expect(driver.page.locator("#vote-arena")).to_contain_text("of 20:", timeout=20_000)
+        assert the_ballot(workspace).answered == set(range(23))
+        assert driver.errors == []

@@ -92,7 +92,8 @@ def vote_tab(desk: Desk, current: gr.State) -> VoteTab:
             return {**shown(View("", None)), message: failure(error)}
 
     listen(begin.click, entered, [persona, voter, name, votes], parts).then(None, None, None, js=FOCUS)
-    listen(board.click, chosen, booth, parts).then(None, None, None, js=FOCUS)
+    # By default Gradio drops a press in the moment between a new trial's drawing and the end of the event that brought it.
+    listen(board.click, chosen, booth, parts, trigger_mode="multiple").then(None, None, None, js=FOCUS)
     listen(stop.click, lambda: shown(View("", None)), None, parts)
     listen(persona.input, lambda slug: (slug, ""), persona, [current, board])
     return VoteTab(tab, persona)
