@@ -2,6 +2,8 @@
 .PHONY: setup demo test check clean
 
 PYTEST = .venv/bin/python -m pytest
+# The short tests share the cores; those that train, serve or drive a browser take all of them, one after the other.
+SHORT = -m "not slow" -n logical --maxprocesses 4 --dist loadfile
 
 setup:
 	@scripts/setup.sh
@@ -15,11 +17,12 @@ check:
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/hadolint --failure-threshold style Dockerfile
-	$(PYTEST) -q -m "not slow"
+	$(PYTEST) -q $(SHORT)
 
 test:
 	@scripts/setup.sh --dev
-	$(PYTEST)
+	$(PYTEST) $(SHORT)
+	$(PYTEST) -m "slow and not long"
 
 clean:
 	rm -rf .venv build *.egg-info
