@@ -14,8 +14,8 @@ from style_clone.errors import UsageError
 from style_clone.workspace import Workspace
 
 LOOPBACK = "127.0.0.1"
-ServeAs = Literal["auto", "adapters", "merged"]
-"""How an endpoint serves personas: merged where the machine gains by it and has room, never, or always."""
+ServeAs = Literal["auto", "adapters", "merged", "apart"]
+"""How an endpoint serves personas: merged where the machine gains by it and has room, never, always, or in no other way."""
 
 PRIVATE_ENVIRONMENT = {
     "DO_NOT_TRACK": "1",

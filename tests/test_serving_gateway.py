@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,11 +16,13 @@ import pytest
 
 from style_clone.conversation import Turn
 from style_clone.errors import MissingStage
+from style_clone.models import LOCAL, BaseModel
 from style_clone.persona import Persona
 from style_clone.prompt import Prompt, clone_system
 from style_clone.serving.auth import Keys
 from style_clone.serving.gateway import Gateway
 from style_clone.serving.limits import SEATS, Seats
+from style_clone.serving.merged import ENGINE_STARTING, Merged
 from style_clone.store import Store
 from style_clone.workspace import PersonaFolder, Workspace, write_json
 from tests.serving_fakes import (
@@ -744,3 +747,23 @@ def test_tools_are_refused_as_openai_refuses_what_a_model_cannot(
         "param": "tools",
         "code": "unsupported_parameter",
     }
+
+
+def test_apart_a_persona_waits_for_its_own_engine_and_no_adapter_is_loaded(
+    workspace: Workspace, vllm: FakeVllm, ann: PersonaFolder, tmp_path: Path
+) -> None:
+    vllm.room = 0
+    answers: dict[str, httpx.Response] = {}
+
+    async def talk(client: httpx.AsyncClient, gateway: Gateway) -> None:
+        gateway.merged = Merged(BaseModel(BASE.name, tmp_path, LOCAL, BASE.sha256), workspace)
+        for model in ("ann", "ann@memory", "ann@prompted", BASE.name):
+            answers[model] = await client.post(CHAT, json={"model": model, "messages": [user("hi")]})
+
+    run(workspace, vllm, talk)
+    for clone in ("ann", "ann@memory"):
+        assert answers[clone].status_code == 503
+        assert answers[clone].json()["error"]["code"] == ENGINE_STARTING
+        assert int(answers[clone].headers["retry-after"]) > 0
+    assert answers["ann@prompted"].status_code == answers[BASE.name].status_code == 200
+    assert not vllm.loaded

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -16,6 +17,7 @@ from style_clone.progress import Event
 from style_clone.serving import merged as serving
 from style_clone.serving.catalogue import Adapter
 from style_clone.serving.merged import Merged
+from style_clone.settings import ServeAs, Settings
 from style_clone.workspace import Workspace, write_json
 from tests.test_serving_engine import ANSWERING, CONFIG, DYING, run_instead
 from tests.waiting import until
@@ -57,6 +59,9 @@ def test_an_engine_each_made_in_the_background_and_ended_with_the_rest(
                 assert client is None, "nobody waits for it"
             await until(lambda: len(own.names()) == 2)
             assert own.names() == ["me--1", "ann--1"], "no more than asked for"
+            assert "the 2 trained last" in own.refusal(wanted[2]).message
+            soon = own.refusal(version("me", "2", tmp_path))
+            assert (soon.status, soon.code, soon.headers) == (503, serving.ENGINE_STARTING, {"Retry-After": "15"})
             with own.use(wanted[1]) as client:
                 assert client is not None
                 assert (await client.get("/health")).status_code == 200
@@ -129,9 +134,10 @@ def test_where_it_cannot_be_made_that_is_told_and_the_adapter_serves(
             await until(lambda: len(told) == 2)
             await asyncio.sleep(0.3)
             assert own.names() == []
+            assert "no engine could be made" in own.refusal(version("me", "1", tmp_path)).message
 
     asyncio.run(story())
-    assert [event.text.partition(":")[0] for event in told] == ["me is served by its adapter"] * 2, "tried twice"
+    assert [event.text.partition(":")[0] for event in told] == ["me is not served merged"] * 2, "tried twice"
     assert "no weights" in told[0].text
     assert processes() == []
 
@@ -154,5 +160,20 @@ def test_by_itself_only_where_there_is_something_to_gain(
 ) -> None:
     monkeypatch.setattr(serving.tuning, "on_cpu", lambda: cpu)
     monkeypatch.setattr(serving.tuning, "has_compiler", lambda: compiler)
-    monkeypatch.setattr(serving.tuning, "engines_that_fit", lambda model: 5)
+    monkeypatch.setattr(serving.tuning, "engines_that_fit", lambda model, share=0.5: 5)
     assert serving.room_for(base) == (serving.MOST if room else 0)
+    settings = Settings.from_environment({})
+    assert serving.apart_pays(settings, base, 4) == room
+    assert not serving.apart_pays(settings, base, 5), "the base needs one too"
+
+
+@pytest.mark.parametrize("serve_as", [None, "auto", "apart", "adapters", "merged"])
+def test_apart_only_where_nothing_else_was_asked_for(
+    serve_as: ServeAs | None, base: BaseModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving.tuning, "on_cpu", lambda: True)
+    monkeypatch.setattr(serving.tuning, "has_compiler", lambda: True)
+    monkeypatch.setattr(serving.tuning, "engines_that_fit", lambda model, share: 5)
+    settings = replace(Settings.from_environment({}), serve_as=serve_as)
+    assert serving.apart_pays(settings, base, 1) == (serve_as not in ("adapters", "merged"))
+    assert not serving.apart_pays(replace(settings, engine_url="http://127.0.0.1:9"), base, 1)

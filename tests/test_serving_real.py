@@ -470,3 +470,24 @@ def test_a_merged_persona_is_served_by_an_engine_of_its_own_and_by_its_adapter_w
             make_adapter(serving.workspace.folder("ann"), serving.base, seed=2)
             assert reply(client, "ann") != merged, "the new version at once, by its adapter"
     wait_for(lambda: not any(lives(process) for process in psutil.Process().children(recursive=True)), 30)
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not has_compiler(), reason="there is no C++ compiler, without which nobody is served merged")
+def test_apart_no_engine_has_room_for_adapters_and_the_persona_comes_with_its_own(
+    tmp_path: Path, base_model: BaseModel
+) -> None:
+    with live(tmp_path / "home", base_model, serve_as="apart") as serving:
+        http = openai.DefaultHttpxClient(trust_env=False)
+        url = f"{serving.endpoint.url}/v1"
+        with openai.OpenAI(base_url=url, api_key=serving.endpoint.key, http_client=http, max_retries=0) as client:
+            plain = reply(client, serving.base.name)
+            with pytest.raises(openai.InternalServerError, match="is being made"):
+                reply(client, "ann")
+            patient = client.with_options(max_retries=20)
+            clone = reply(patient, "ann")
+            assert clone == reply(client, "ann")
+            assert clone != plain == reply(client, serving.base.name)
+        commands = [" ".join(each.cmdline()) for each in serving.processes()]
+        assert sum("vllm.entrypoints" in command and "keeper" not in command for command in commands) == 2
+        assert not [command for command in commands if "--enable-lora" in command]

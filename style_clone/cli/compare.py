@@ -64,13 +64,14 @@ def _compared(found: Settings, a: str, b: str, on: On, options: Options, report:
     from style_clone.evaluate.sides import Sides, side_by_side
     from style_clone.models import trained_on
     from style_clone.serving import endpoint
+    from style_clone.serving.merged import apart_pays
 
     sides = Sides.find(found.workspace, a, b)
     Material.load(sides.folder)  # nobody should wait for vLLM to hear that there is nothing to measure
     base = trained_on(sides.folder, found.workspace, report)
     embed = load_embedder(found.workspace, report)
     with (
-        side_by_side(found, sides, base) as beside,
+        side_by_side(found, sides, base, "apart" if apart_pays(found, base, 2) else "adapters") as beside,
         endpoint.start(beside, base=base.source, report=report) as address,
     ):
         return compare(sides, Instruments(base, address, embed), options, on, report=report)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +72,8 @@ def command(
     tell the author from other people says whose replies come nearest; habits, held-out fit, relevance, copying and shape are
     measured beside it. The result is one sentence, a page (scorecard.html) and its numbers (scorecard.json).
 
-    Uses the endpoint that is running, or starts one. A stopped evaluation goes on where it was.
+    Starts engines of its own where that is faster and memory allows; else uses the endpoint that is running, or starts
+    one. A stopped evaluation goes on where it was.
 
     \b
       style-clone evaluate me --quick
@@ -118,14 +120,20 @@ def _rival(url: str | None, model: str | None) -> Rival | None:
 def _fully(
     found: Settings, folder: PersonaFolder, base: BaseModel, options: Options, rival: Rival | None, report: Report
 ) -> dict[str, Any]:
-    """The full scorecard, by the endpoint that runs or one that is started for it."""
+    """The full scorecard, by engines started for it where they are faster and there is room, else as anything is asked."""
     from style_clone.embedding import load_embedder
+    from style_clone.evaluate.aside import alone
     from style_clone.evaluate.material import Material
     from style_clone.evaluate.run import Tools, evaluate
     from style_clone.serving import endpoint
+    from style_clone.serving.merged import apart_pays
     from style_clone.store import Store
 
     Material.load(folder)  # nobody should wait for vLLM to hear that there is nothing to measure
     embed = load_embedder(found.workspace, report)
-    with endpoint.start(found, base=base.source, report=report) as address, Store(found.database_url) as store:
+    with ExitStack() as stack:
+        apart = found.endpoint_url is None and apart_pays(found, base, 1)
+        served = stack.enter_context(alone(found, folder)) if apart else found
+        address = stack.enter_context(endpoint.start(served, base=base.source, report=report))
+        store = stack.enter_context(Store(found.database_url))
         return evaluate(folder, Tools(base, address, embed, store, rival), options, report=report)

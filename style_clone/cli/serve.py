@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     "--serve-as",
     type=click.Choice(get_args(ServeAs)),
     help="adapters: all on one engine, each ready at once. merged: the two trained last get an engine of their own, about "
-    "three times as fast on a CPU, ready a minute or two later. auto, the default: merged on a CPU with a C++ compiler and "
-    "memory for it.",
+    "three times as fast on a CPU, ready a minute or two later; adapters until then. apart: merged and never an adapter, "
+    "which makes base model and prompts as fast. auto, the default: merged on a CPU with a C++ compiler and memory for it.",
 )
 @json_option
 def command(

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 USERS = 32
 """Requests at once: vLLM's speed on two cores grows to about this many."""
-RETRIES = 6
+RETRIES = 12
+"""As often as the endpoint says when to come again: a persona's own engine may take some minutes to be made."""
 
 
 @dataclass(frozen=True)

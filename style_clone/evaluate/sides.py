@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -11,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from style_clone.errors import UsageError
+from style_clone.evaluate.aside import home_aside
 from style_clone.evaluate.material import Adapter
 from style_clone.models import BaseModel
 from style_clone.persona import Persona
-from style_clone.settings import Settings
+from style_clone.settings import ServeAs, Settings
 from style_clone.train import artifact
 from style_clone.workspace import SLUG, PersonaFolder, Workspace, file_hash, read_json, storage_errors
 
@@ -85,28 +85,21 @@ class Sides:
 
 
 @contextmanager
-def side_by_side(settings: Settings, sides: Sides, base: BaseModel) -> Iterator[Settings]:
+def side_by_side(settings: Settings, sides: Sides, base: BaseModel, serve_as: ServeAs) -> Iterator[Settings]:
     """Settings of a home folder that lasts for the block and holds the two adapters as personas, and the same base models.
 
-    It lies in the persona's own folder, so that deleting the persona takes it along should this process be killed. Adapters
-    are copied, since a training meanwhile would put another in their place. Raises StorageError.
+    Adapters are copied, since a training meanwhile would put another in their place. Raises StorageError.
     """
-    workspace = settings.workspace
-    logs = workspace.logs / "compare"  # those of an endpoint that runs beside this one stay its own
-    with tempfile.TemporaryDirectory(dir=sides.folder.root, prefix=".compare.") as made:
-        home = Workspace(Path(made))
-        with storage_errors(home.home):
-            for ours, theirs in ((home.models, workspace.models), (home.logs, logs)):
-                theirs.mkdir(parents=True, exist_ok=True)
-                ours.symlink_to(theirs.resolve())
+    with home_aside(settings, sides.folder, "compare", serve_as) as aside:
+        with storage_errors(aside.home):
             for adapter in sides.adapters.values():
-                folder = home.folder(adapter.persona.slug)
+                folder = aside.workspace.folder(adapter.persona.slug)
                 folder.adapter.mkdir(parents=True)
                 for name in NEEDED:
                     shutil.copyfile(adapter.path / name, folder.adapter / name)
                 trained = adapter.persona.with_base(base.name, base.source, base.revision, base.sha256)
                 trained.save(folder)
-        yield replace(settings, home=home.home, database_url=home.database_url, endpoint_url=None, serve_as="adapters")
+        yield aside
 
 
 def _place(workspace: Workspace, name: str) -> PersonaFolder | Path:

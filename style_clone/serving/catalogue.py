@@ -34,7 +34,7 @@ _SUFFIXES: dict[str, Kind] = {"": "clone", "memory": "memory", "prompted": "prom
 @dataclass(frozen=True)
 class Base:
     """The base model that is served, and its engine: options it is better not told, the longest prompt and reply together
-    that it takes, how many adapters it keeps in memory, and the layers those may change, any where it is empty."""
+    that it takes, how many adapters it keeps in memory (0: it takes none), and the layers those may change (empty: any)."""
 
     name: str
     sha256: str

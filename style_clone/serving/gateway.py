@@ -160,6 +160,8 @@ class Gateway:
             return self.upstream, self.catalogue.base.name
         if self.merged is not None and (own := held.enter_context(self.merged.use(served.adapter))) is not None:
             return own, served.adapter.name
+        if self.merged is not None and not self.catalogue.base.adapters:
+            raise self.merged.refusal(served.adapter)
         return self.upstream, await held.enter_async_context(self.adapters.use(served.adapter))
 
     def _options(self, question: asking.Question, served: Served) -> dict[str, Any]:

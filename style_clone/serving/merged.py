@@ -4,6 +4,9 @@ What an adapter costs there is not arithmetic but vLLM's code for it, which can 
 requests that need none. So a few personas get their weights merged and an engine without adapters. Nobody waits for one: it
 is made in the background, and until it is ready, or where it fails, or right after a new training, the persona is served by
 its adapter on the base's engine.
+
+"Apart", the base's engine has no room for adapters either, and is as fast with whatever the base is asked: for evaluations,
+which ask it the most. There whoever wants a persona does wait for its engine.
 """
 
 from __future__ import annotations
@@ -25,12 +28,17 @@ from style_clone.progress import Event, Report, silent
 from style_clone.serving import tuning
 from style_clone.serving.catalogue import Adapter
 from style_clone.serving.engine import Engine, client_of
+from style_clone.serving.refusal import Refusal, later, not_loaded
+from style_clone.settings import Settings
 from style_clone.workspace import Workspace, read_json, write_json
 
 MOST = 2
 """Personas that get an engine of their own: each holds the model's weights and a cache once more."""
 NOTE = "style-clone.json"
 """In the merged folder: which adapter it was made from."""
+ENGINE_STARTING = "engine_starting"
+_MAKING_SECONDS = 15
+_SHARE_FOR_A_WHILE = 2 / 3
 _TICK_SECONDS = 1.0
 _TRIES = 2
 
@@ -51,6 +59,7 @@ class Merged:
         self._most = most
         self._running: dict[str, _Running] = {}
         self._failures: dict[str, int] = {}
+        self._passed_over: set[str] = set()
         self._starting: Engine | None = None
         self._merging: subprocess.Popen[str] | None = None
         self._closed = False
@@ -67,6 +76,15 @@ class Merged:
             yield running.client
         finally:
             running.users -= 1
+
+    def refusal(self, adapter: Adapter) -> Refusal:
+        """What to say of a version that `use` has nobody for, where no adapter can serve instead."""
+        if adapter.name in self._passed_over:
+            return not_loaded(adapter.slug, f"the {self._most} trained last have engines, and nobody else")
+        if self._failures.get(adapter.name, 0) >= _TRIES:
+            return not_loaded(adapter.slug, "no engine could be made for it (--serve-as adapters needs none)")
+        words = f"the engine of {adapter.slug} is being made, which takes a minute or two"
+        return later(503, words, ENGINE_STARTING, _MAKING_SECONDS)
 
     def names(self) -> list[str]:
         """The versions that are served merged at this moment."""
@@ -89,7 +107,9 @@ class Merged:
             with suppress(
                 OSError, StyleCloneError
             ):  # a folder that is being written or deleted; the next look will tell
-                wanted = {adapter.name: adapter for adapter in (await asyncio.to_thread(newest))[: self._most]}
+                found = await asyncio.to_thread(newest)
+                wanted = {adapter.name: adapter for adapter in found[: self._most]}
+                self._passed_over = {adapter.name for adapter in found[self._most :]}
                 await self._retire(wanted)
                 missing = (name for name in wanted if name not in self._running)
                 if name := next((name for name in missing if self._failures.get(name, 0) < _TRIES), ""):
@@ -129,7 +149,7 @@ class Merged:
             await asyncio.to_thread(engine.start)
         except StyleCloneError as error:
             self._failures[adapter.name] = self._failures.get(adapter.name, 0) + 1
-            report(Event("engine", f"{adapter.slug} is served by its adapter: {error.problem}"))
+            report(Event("engine", f"{adapter.slug} is not served merged: {error.problem}"))
             return
         finally:
             self._starting = None
@@ -167,3 +187,11 @@ def room_for(base: BaseModel) -> int:
     if not tuning.on_cpu() or not tuning.has_compiler():
         return 0
     return min(MOST, tuning.engines_that_fit(base.path))
+
+
+def apart_pays(settings: Settings, base: BaseModel, personas: int) -> bool:
+    """Whether the base and so many personas should each have an engine of their own for a while: there is room, the machine
+    gains by it, and nothing else was asked for."""
+    free_to_choose = settings.engine_url is None and settings.serve_as in (None, "auto", "apart")
+    gains = tuning.on_cpu() and tuning.has_compiler()
+    return free_to_choose and gains and tuning.engines_that_fit(base.path, _SHARE_FOR_A_WHILE) > personas

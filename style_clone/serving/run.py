@@ -163,20 +163,20 @@ def _engine(
     """The engine, ready, what it serves, and the engines of merged personas where there are to be any."""
     workspace = settings.workspace
     if settings.engine_url is not None:
-        if serve_as == "merged":
+        if serve_as in ("merged", "apart"):
             raise UsageError(
                 "merged personas need engines of their own, and --engine-url starts none",
-                mend="Leave out --serve-as merged (STYLE_CLONE_SERVE_AS), or serve without --engine-url.",
+                mend=f"Leave out --serve-as {serve_as} (STYLE_CLONE_SERVE_AS), or serve without --engine-url.",
             )
         name, sha256 = base_elsewhere(asked, workspace)
         remote = RemoteEngine(settings.engine_url, settings.engine_key)
         remote.await_ready(name, report)
         return remote, Base(name, sha256, remote.ignored, remote.context_tokens), None
     model = models.resolve(asked, workspace, report)
-    engine = Engine(model.path, model.name, workspace, workspace.personas())
+    engine = Engine(model.path, model.name, workspace, workspace.personas(), merged=serve_as == "apart")
     stack.enter_context(running(engine, report))
     ignored = tuning.IGNORED_ON_CPU if engine.plan.cpu else frozenset[str]()
-    most = merged.room_for(model) if serve_as == "auto" else merged.MOST if serve_as == "merged" else 0
+    most = merged.room_for(model) if serve_as == "auto" else 0 if serve_as == "adapters" else merged.MOST
     plan = engine.plan
     served = Base(model.name, model.sha256, ignored, plan.context_tokens, plan.kept_adapters, plan.layers)
     return engine, served, Merged(model, workspace, most) if most else None

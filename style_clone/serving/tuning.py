@@ -141,12 +141,12 @@ def has_compiler() -> bool:
     return any(shutil.which(name) for name in (os.environ.get("CXX") or "g++", "g++", "clang++"))
 
 
-def engines_that_fit(model: Path) -> int:
-    """How many more engines of this model half of the free memory holds."""
+def engines_that_fit(model: Path, share: float = 0.5) -> int:
+    """How many more engines of this model that `share` of the free memory holds."""
     weights = sum(file.stat().st_size for file in model.glob("*.safetensors"))
     plan_ = merged_plan(model, "", 0)
     need = ENGINE_BYTES + 2 * weights + plan_.cache_gigabytes * GIGABYTE
-    return int(psutil.virtual_memory().available // 2 // need)
+    return int(share * psutil.virtual_memory().available // need)
 
 
 def on_cpu() -> bool:
