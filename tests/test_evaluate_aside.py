@@ -37,6 +37,6 @@ def test_one_persona_is_alone_in_it_whole_and_as_it_is(found: Settings, ann: Per
         assert alone.workspace.models.resolve() == found.workspace.models.resolve()
         assert (alone.serve_as, alone.endpoint_url) == ("apart", None)
         assert alone.database_url != found.database_url
-        (mine.root / "merged").mkdir()
+        assert mine.adapter.resolve().parent == ann.root.resolve(), "where its merged weights are kept"
     assert not alone.home.exists()
     assert sorted(path.name for path in ann.root.iterdir()) == before, "nothing of it stays, nothing else goes"

@@ -90,6 +90,7 @@ def test_a_failed_guardrail_rejects_whatever_voice_says(name: str) -> None:
     found = verdict(card(candidates=clone(failed=[name], faults={name: f"{name} went wrong by 7%"})))
     assert found["code"] == "rejected"
     assert f"{name} went wrong by 7%" in found["headline"]
+    assert "rain again" in found["next"]
 
 
 @pytest.mark.parametrize(
@@ -107,10 +108,13 @@ def test_what_is_not_shown_is_inconclusive(changed: dict[str, dict[str, float]])
     assert verdict(card(contrasts=contrasts(**changed)))["code"] == "inconclusive"
 
 
-def test_a_clone_rejected_for_relevance_is_told_beside_its_author_s() -> None:
-    beside = clone(failed=["relevance"], faults={"relevance": "31% of replies fit their prompt"})
-    found = verdict(card(candidates=beside, human={"relevance": spread(0.22, 0.15, 0.3)}))
-    assert "Of Nell Quayle's own replies 22% fit their prompt by the same measure." in found["reasons"]
+@pytest.mark.parametrize(("own", "more"), [(0.22, ", fewer than of the clone's: the rule"), (0.4, ".")])
+def test_a_clone_rejected_for_relevance_is_told_beside_its_author_s(own: float, more: str) -> None:
+    row = {"relevance": spread(0.31, 0.2, 0.4), "faults": {"relevance": "31% of replies fit their prompt"}}
+    found = verdict(card(candidates=clone(failed=["relevance"], **row), human={"relevance": spread(own, 0.15, 0.5)}))
+    words = f"Of Nell Quayle's own replies {own:.0%} fit their prompt by the same measure{more}"
+    assert [reason for reason in found["reasons"] if reason.startswith(words)]
+    assert "larger base model" in found["next"]
 
 
 def test_one_metric_that_agrees_is_enough() -> None:

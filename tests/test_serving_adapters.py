@@ -125,6 +125,8 @@ def test_one_that_would_be_applied_in_part_is_refused(
 
     asyncio.run(go())
     assert bench.there == ({"ann--1"} if taken else set())
+    outcome = "loaded" if taken else "refused"
+    assert f'style_clone_adapter_loads_total{{persona="ann",result="{outcome}"}} 1.0' in bench.metrics.text().decode()
 
 
 def test_a_retrained_one_takes_over_while_a_reply_goes_on(bench: Bench) -> None:

@@ -178,6 +178,24 @@ def test_beyond_this_machine_a_persona_needs_its_author_s_consent(
     assert agreed.persona.exists()
 
 
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded"])
+def test_so_does_one_that_a_proxy_is_asked_for(
+    header: str, workspace: Workspace, vllm: FakeVllm, ann: PersonaFolder
+) -> None:
+    async def go() -> None:
+        gateway, client = make_gateway(workspace, vllm)
+        async with client, gateway.upstream:
+            for headers, status in (({}, 200), ({header: "for=192.0.2.1"}, 404)):
+                assert (await client.post(CHAT, json=chat("ann"), headers=headers)).status_code == status
+                assert (await client.get("/v1/models/ann", headers=headers)).status_code == status
+                listed = (await client.get("/v1/models", headers=headers)).json()["data"]
+                assert ("ann" in [card["id"] for card in listed]) == (status == 200)
+            Persona.load(ann).with_consent("Ann agreed", date(2026, 2, 1)).save(ann)
+            assert (await client.post(CHAT, json=chat("ann"), headers={header: "x"})).status_code == 200
+
+    asyncio.run(go())
+
+
 def test_on_this_machine_nobody_needs_it(workspace: Workspace, vllm: FakeVllm, ann: PersonaFolder) -> None:
     assert Persona.load(ann).consent is None
     assert get(workspace, vllm, "/v1/models/ann").status_code == 200

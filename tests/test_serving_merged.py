@@ -149,7 +149,7 @@ def test_what_cannot_be_merged_says_so_and_what_was_is_not_merged_again(
     mine = version("me", "1", tmp_path)
     with pytest.raises(EngineError, match=r"could not be merged \(.+\)"):
         MERGE(own, mine)
-    kept = workspace.folder("me").root / "merged"
+    kept = mine.path.resolve().parent / "merged"
     write_json(kept / serving.NOTE, {"adapter": mine.name, "base_sha256": base.sha256})
     assert MERGE(own, mine) == kept
 

@@ -24,8 +24,8 @@ from style_clone.workspace import storage_errors
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-USERS = 32
-"""Requests at once: vLLM's speed on two cores grows to about this many."""
+USERS = 48
+"""Requests at once: vLLM's speed on two cores grows to about this many, and the endpoint answers 64."""
 RETRIES = 12
 """As often as the endpoint says when to come again: a persona's own engine may take some minutes to be made."""
 

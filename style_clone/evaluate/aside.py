@@ -15,8 +15,8 @@ from pathlib import Path
 from style_clone.settings import ServeAs, Settings
 from style_clone.workspace import PersonaFolder, Workspace, storage_errors
 
-_NOT_ASKED_FOR = {"raw", "runs", "merged"}
-"""What is in a persona's folder and nothing that an endpoint reads; an engine of its own makes its merged weights anew."""
+_NOT_ASKED_FOR = {"raw", "runs"}
+"""What is in a persona's folder and nothing that an endpoint reads."""
 
 
 @contextmanager

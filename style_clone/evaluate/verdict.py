@@ -16,6 +16,13 @@ from typing import Any
 from style_clone.evaluate.protocol import CERTAIN, LEAST_GAIN, VOTES
 
 VOTERS = ("author", "acquaintance", "stranger")
+REMEDIES = {
+    "relevance": "A larger base model answers more to the point (style-clone plan lists those that fit here); or train again "
+    "with fewer epochs",
+    "copying": "Train again with fewer epochs, or on more writing",
+    "shape": "Train again on more writing",
+}
+"""What mends a guardrail that failed, by its name."""
 
 Numbers = Mapping[str, Any]
 
@@ -58,7 +65,7 @@ def _rejected(card: Numbers, clone: Numbers, voted: Numbers | None) -> dict[str,
         "code": "rejected",
         "headline": f"Adapter rejected: {faults[0]}.",
         "reasons": [*faults[1:], *_own_relevance(card, clone), _voice_words(card)],
-        "next": "Train again with fewer epochs, or on more writing; the prompted baseline can be used meanwhile.",
+        "next": f"{REMEDIES[clone['failed'][0]]}; the prompted baseline can be used meanwhile.",
     }
 
 
@@ -150,7 +157,10 @@ def _own_relevance(card: Numbers, clone: Numbers) -> list[str]:
     own = (card.get("human") or {}).get("relevance")
     if "relevance" not in clone["failed"] or not own:
         return []
-    return [f"Of {card['author']}'s own replies {own['value']:.0%} fit their prompt by the same measure."]
+    words = f"Of {card['author']}'s own replies {own['value']:.0%} fit their prompt by the same measure"
+    if own["value"] < clone["relevance"]["value"]:
+        words += ", fewer than of the clone's: the rule holds a clone against the best prompt, not against its author"
+    return [f"{words}."]
 
 
 def _voice_words(card: Numbers) -> str:

@@ -120,8 +120,7 @@ class Adapters:
             raise unavailable() from error
         # Left from a request that was cancelled while it loaded: the name says that the content is the same.
         good = answer.status_code == 200 or (answer.status_code == 400 and "already been" in answer.text)
-        self._metrics.note(adapter.slug)
-        self._metrics.loads.labels(adapter.slug, "loaded" if good else "refused").inc()
+        self._count(adapter, "loaded" if good else "refused")
         if not good:
             _LOGGER.error("the engine refused the adapter of %s (status %d)", adapter.slug, answer.status_code)
             self._refused[adapter.name] = (self._clock(), _why_refused(answer))
@@ -137,6 +136,7 @@ class Adapters:
         """Raises Refusal for an adapter that vLLM would take and apply in part."""
         shape = AdapterShape.of(adapter.path)
         if self._layers and shape is not None and not shape.layers <= self._layers:
+            self._count(adapter, "refused")
             beyond = ", ".join(sorted(shape.layers - self._layers))
             _LOGGER.error("the adapter of %s changes layers the engine was started without: %s", adapter.slug, beyond)
             raise not_loaded(
@@ -144,6 +144,10 @@ class Adapters:
                 f"it was trained after the endpoint started, and changes other layers than those of the adapters there were "
                 f"then ({beyond}); start the endpoint again",
             )
+
+    def _count(self, adapter: Adapter, outcome: str) -> None:
+        self._metrics.note(adapter.slug)
+        self._metrics.loads.labels(adapter.slug, outcome).inc()
 
     async def _sweep(self) -> None:
         """Take out what is idle, and versions that are not the newest: they would be read again from changed files."""

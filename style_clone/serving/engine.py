@@ -70,6 +70,7 @@ class Engine:
         Where it listens and its key are given only for an engine that runs alone. Raises EngineError.
         """
         port = port or free_port()
+        model = model.resolve()  # vLLM knows what it has compiled before by this path
         self.plan = tuning.merged_plan(model, name, port) if merged else tuning.plan(model, name, port, personas, host)
         if key is not None:
             # The gateways before an engine that runs alone do not know how it was started, so it takes whatever comes.

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -32,6 +33,8 @@ from style_clone.serving.refusal import CONTEXT_LENGTH, Refusal, failed, unavail
 SERVICE = "style-clone"
 TO_HEADER = "x-style-clone-to"
 """Of an answer to a message with a name: the label of the register it chose, in percent encoding, or "none"."""
+PROXIED = ("forwarded", "x-forwarded-for")
+"""Headers by which a proxy tells for whom it asks (RFC 7239, and what was common before it)."""
 _LOGGER = logging.getLogger(__name__)
 _HEALTH_SECONDS = 2.0
 Handler = Callable[[Request], Awaitable[Response]]
@@ -85,7 +88,8 @@ class Gateway:
         """Every model id the caller may use."""
         ids = await asyncio.to_thread(self.catalogue.ids)
         await self.adapters.drop({name.partition("@")[0] for name in ids})
-        cards = await asyncio.to_thread(lambda: [self._card(name) for name in self.catalogue.ids(auth.scope(request))])
+        shown, scope = self._shown_to(request), auth.scope(request)
+        cards = await asyncio.to_thread(lambda: [self._card(name) for name in shown.ids(scope)])
         return JSONResponse({"object": "list", "data": cards})
 
     async def show_model(self, request: Request) -> Response:
@@ -127,8 +131,13 @@ class Gateway:
         except httpx.TransportError:
             return False
 
+    def _shown_to(self, request: Request) -> Catalogue:
+        """What there is for a caller: one whom a proxy lets in may sit at another machine, wherever we listen ourselves."""
+        proxied = any(name in request.headers for name in PROXIED)
+        return replace(self.catalogue, needs_consent=True) if proxied else self.catalogue
+
     async def _find(self, request: Request, model: str) -> Served:
-        served = await asyncio.to_thread(self.catalogue.find, model, auth.scope(request))
+        served = await asyncio.to_thread(self._shown_to(request).find, model, auth.scope(request))
         request.state.watch.is_for(served.persona and served.persona.slug, served.kind)
         return served
 

@@ -157,8 +157,9 @@ class Merged:
         report(Event("engine", f"{adapter.slug} is served merged"))
 
     def _merge(self, adapter: Adapter) -> Path:
-        """The folder with the merged model, kept with the persona, so that it goes when the persona does."""
-        out = self._workspace.folder(adapter.slug).root / "merged"
+        """The folder with the merged model, kept with the persona, so that it goes when the persona does; with the persona
+        itself where this home only refers to it."""
+        out = adapter.path.resolve().parent / "merged"
         told = {"adapter": adapter.name, "base_sha256": self._base.sha256}
         if (out / NOTE).exists() and read_json(out / NOTE) == told:
             return out

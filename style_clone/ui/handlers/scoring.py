@@ -22,7 +22,7 @@ GRACE_SECONDS = 15.0
 STAGES = {"model": "Getting the base model ready", "evaluate": "Measuring"}
 OFFER = "The clone has not been measured yet."
 HINT = (
-    "Measure takes up to 20 minutes: the clone, the base model and the best prompts answer messages none of them has seen, "
+    "Measure takes about half an hour: the clone, the base model and the best prompts answer messages none of them has seen, "
     "and voice, habits, fit and guardrails say which is nearest. Quick takes about one, and looks at held-out fit only."
 )
 """What the two buttons do."""
