@@ -108,6 +108,7 @@ def test_quality_memory_and_linear(base: BaseModel) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_sweep_goes_on_where_it_stopped(base: BaseModel, tmp_path: Path) -> None:
     records = tmp_path / "records.jsonl"
     options = ("--passes", "1", "--tokens", "3000", "--records", str(records))

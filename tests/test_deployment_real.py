@@ -153,6 +153,7 @@ def command(topology: Topology, *arguments: str) -> Iterator[subprocess.Popen[st
         process.communicate(timeout=60)
 
 
+@pytest.mark.long
 def test_the_gateway_outlives_its_engine_and_a_unit_is_told_when_it_is_ready(topology: Topology) -> None:
     with ExitStack() as stack, key_for(topology.home) as key:
         ready = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))

@@ -140,6 +140,7 @@ def test_one_can_train_on_a_merged_folder(merged: ExportedWeights, nell: Persona
     assert load_model(base).dtype == torch.bfloat16
 
 
+@pytest.mark.long
 def test_the_gguf_answers_as_base_and_adapter(
     nell: PersonaFolder, base_model: BaseModel, prompts: list[list[int]], tmp_path: Path
 ) -> None:

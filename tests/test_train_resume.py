@@ -250,6 +250,7 @@ def finish(process: subprocess.Popen[bytes]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_kill_9_again_and_again_on_the_real_model_changes_no_bit(home_with_model: Path) -> None:
     """Killed at random moments, while a checkpoint is written, and before there is one."""
     folder = paired(Workspace(home_with_model))
