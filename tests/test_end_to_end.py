@@ -48,6 +48,7 @@ def page_of(home: Path) -> Iterator[str]:
         assert alive == [], "processes were left behind"
 
 
+@pytest.mark.long
 def test_from_upload_to_two_streamed_replies(home_with_model: Path, workspace: Workspace) -> None:
     chat = CHATS / "WhatsApp Chat with Yusuf Haddad.txt"
     with page_of(home_with_model) as url:
