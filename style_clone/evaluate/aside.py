@@ -1,7 +1,7 @@
 """A home folder that lasts for one measurement, so that an endpoint of its own serves what is measured and nothing else.
 
-What is asked the most there is the base model, plain and prompted, and an engine that has room for adapters makes it three
-times slower on a CPU. So, where memory allows, base and persona get an engine each.
+What is asked the most there is the base model, plain and prompted, and an engine that has room for adapters is not
+compiled on a CPU. So, where memory allows, base and persona get an engine each.
 """
 
 from __future__ import annotations
