@@ -54,9 +54,13 @@ class Live:
         serve = psutil.Process(self.pid)
         return [serve, *serve.children(recursive=True)]
 
+    def engines(self) -> list[psutil.Process]:
+        """The servers of the private vLLMs, without the keepers that started them."""
+        return [each for each in self.processes() if _is_vllm(each)]
+
     def vllm(self) -> tuple[str, str]:
         """Where the private vLLM that all share listens and its key, read as only this user can."""
-        server = next(each for each in self.processes() if _is_vllm(each) and "--enable-lora" in each.cmdline())
+        server = next(each for each in self.engines() if "--enable-lora" in each.cmdline())
         command = server.cmdline()
         return f"http://127.0.0.1:{command[command.index('--port') + 1]}", server.environ()["VLLM_API_KEY"]
 

@@ -46,10 +46,14 @@ def serving(tmp_path_factory: pytest.TempPathFactory, base_model: BaseModel) -> 
 
 @pytest.fixture
 def client(serving: Live) -> Iterator[openai.OpenAI]:
+    with client_of(serving) as client:
+        yield client
+
+
+def client_of(serving: Live) -> openai.OpenAI:
     http = openai.DefaultHttpxClient(trust_env=False)
     url = f"{serving.endpoint.url}/v1"
-    with openai.OpenAI(base_url=url, api_key=serving.endpoint.key, http_client=http, max_retries=0) as client:
-        yield client
+    return openai.OpenAI(base_url=url, api_key=serving.endpoint.key, http_client=http, max_retries=0)
 
 
 def reply(client: openai.OpenAI, model: str, turns: list[Turn] = SAID, **options: Any) -> str:
@@ -372,9 +376,7 @@ def test_an_adapter_too_large_for_the_running_engine_is_told(serving: Live, clie
 def test_it_survives_the_death_of_its_engine_and_ends_cleanly(tmp_path: Path, base_model: BaseModel) -> None:
     home = tmp_path / "live"
     with live(home, base_model) as serving:
-        http = openai.DefaultHttpxClient(trust_env=False)
-        url = f"{serving.endpoint.url}/v1"
-        with openai.OpenAI(base_url=url, api_key=serving.endpoint.key, http_client=http, max_retries=0) as client:
+        with client_of(serving) as client:
             before = reply(client, "ann")
             said: Any = SAID
             endless: Any = {"max_tokens": 4000, "extra_body": {"ignore_eos": True}}
@@ -444,31 +446,28 @@ def test_a_model_vllm_cannot_run_ends_serve_with_its_words(home: Path, tmp_path:
 def test_a_merged_persona_is_served_by_an_engine_of_its_own_and_by_its_adapter_without_it(
     tmp_path: Path, base_model: BaseModel
 ) -> None:
-    with live(tmp_path / "home", base_model, serve_as="merged") as serving:
-        http = openai.DefaultHttpxClient(trust_env=False)
-        url = f"{serving.endpoint.url}/v1"
-        with openai.OpenAI(base_url=url, api_key=serving.endpoint.key, http_client=http, max_retries=0) as client:
-            assert reply(client, "ann"), "nobody waits for it"
-            wait_for(lambda: any(event.text == "ann is served merged" for event in serving.told()), 300)
-            with vllm_client(serving) as vllm:
-                [adapter] = [each for each in vllm.get("/v1/models").json()["data"] if each.get("parent")]
-                vllm.post("/v1/unload_lora_adapter", json={"lora_name": adapter["id"]}).raise_for_status()
-            merged = reply(client, "ann")
-            assert merged == reply(client, "ann")
-            assert merged != reply(client, serving.base.name)
-            for process in serving.processes():
-                if "ann--" in " ".join(process.cmdline()):
-                    process.kill()
+    with live(tmp_path / "home", base_model, serve_as="merged") as serving, client_of(serving) as client:
+        assert reply(client, "ann"), "nobody waits for it"
+        wait_for(lambda: any(event.text == "ann is served merged" for event in serving.told()), 300)
+        with vllm_client(serving) as vllm:
+            [adapter] = [each for each in vllm.get("/v1/models").json()["data"] if each.get("parent")]
+            vllm.post("/v1/unload_lora_adapter", json={"lora_name": adapter["id"]}).raise_for_status()
+        merged = reply(client, "ann")
+        assert merged == reply(client, "ann")
+        assert merged != reply(client, serving.base.name)
+        for process in serving.processes():
+            if "ann--" in " ".join(process.cmdline()):
+                process.kill()
 
-            def answered() -> bool:
-                try:
-                    return bool(reply(client, "ann"))
-                except openai.InternalServerError:  # the adapter taken out above is missed once
-                    return False
+        def answered() -> bool:
+            try:
+                return bool(reply(client, "ann"))
+            except openai.InternalServerError:  # the adapter taken out above is missed once
+                return False
 
-            wait_for(answered, 30)
-            make_adapter(serving.workspace.folder("ann"), serving.base, seed=2)
-            assert reply(client, "ann") != merged, "the new version at once, by its adapter"
+        wait_for(answered, 30)
+        make_adapter(serving.workspace.folder("ann"), serving.base, seed=2)
+        assert reply(client, "ann") != merged, "the new version at once, by its adapter"
     wait_for(lambda: not any(lives(process) for process in psutil.Process().children(recursive=True)), 30)
 
 
@@ -478,9 +477,7 @@ def test_apart_no_engine_has_room_for_adapters_and_the_persona_comes_with_its_ow
     tmp_path: Path, base_model: BaseModel
 ) -> None:
     with live(tmp_path / "home", base_model, serve_as="apart") as serving:
-        http = openai.DefaultHttpxClient(trust_env=False)
-        url = f"{serving.endpoint.url}/v1"
-        with openai.OpenAI(base_url=url, api_key=serving.endpoint.key, http_client=http, max_retries=0) as client:
+        with client_of(serving) as client:
             plain = reply(client, serving.base.name)
             with pytest.raises(openai.InternalServerError, match="is being made"):
                 reply(client, "ann")
@@ -488,6 +485,6 @@ def test_apart_no_engine_has_room_for_adapters_and_the_persona_comes_with_its_ow
             clone = reply(patient, "ann")
             assert clone == reply(client, "ann")
             assert clone != plain == reply(client, serving.base.name)
-        commands = [" ".join(each.cmdline()) for each in serving.processes()]
-        assert sum("vllm.entrypoints" in command and "keeper" not in command for command in commands) == 2
-        assert not [command for command in commands if "--enable-lora" in command]
+        engines = serving.engines()
+        assert len(engines) == 2
+        assert not [engine for engine in engines if "--enable-lora" in engine.cmdline()]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 USERS = 48
-"""Requests at once: vLLM's speed on two cores grows to about this many, and the endpoint answers 64."""
+"""Requests at once: vLLM's speed on two cores still grows from 16 to 64 of them, and the endpoint answers 64 at a time."""
 RETRIES = 12
 """As often as the endpoint says when to come again: a persona's own engine may take some minutes to be made."""
 

@@ -185,14 +185,15 @@ class Merged:
 def room_for(base: BaseModel) -> int:
     """How many personas can have an engine of their own on this machine, MOST at most: none on a GPU, where an adapter
     costs little; none without a C++ compiler, without which vLLM is no faster for it; else as memory allows."""
-    if not tuning.on_cpu() or not tuning.has_compiler():
-        return 0
-    return min(MOST, tuning.engines_that_fit(base.path))
+    return min(MOST, tuning.engines_that_fit(base.path)) if _gains() else 0
 
 
 def apart_pays(settings: Settings, base: BaseModel, personas: int) -> bool:
     """Whether the base and so many personas should each have an engine of their own for a while: there is room, the machine
     gains by it, and nothing else was asked for."""
     free_to_choose = settings.engine_url is None and settings.serve_as in (None, "auto", "apart")
-    gains = tuning.on_cpu() and tuning.has_compiler()
-    return free_to_choose and gains and tuning.engines_that_fit(base.path, _SHARE_FOR_A_WHILE) > personas
+    return free_to_choose and _gains() and tuning.engines_that_fit(base.path, _SHARE_FOR_A_WHILE) > personas
+
+
+def _gains() -> bool:
+    return tuning.on_cpu() and tuning.has_compiler()
