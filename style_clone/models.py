@@ -17,9 +17,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from style_clone import precision
 from style_clone.errors import MissingStage, ModelError, StyleCloneError
 from style_clone.licenses import UNKNOWN, license_in, named
 from style_clone.persona import Persona
+from style_clone.precision import Precision
 from style_clone.progress import Event, Report, silent
 from style_clone.workspace import PersonaFolder, Workspace, atomic_folder, file_hash, read_json, write_json
 
@@ -123,8 +125,9 @@ def keep_few_shapes() -> None:
         os.environ.setdefault(name, value)
 
 
-def load_model(base: BaseModel, dtype: str = "bfloat16", **options: Any) -> Any:
-    """The causal language model, on the CPU, with weights of `dtype`; `options` go to transformers. Raises ModelError.
+def load_model(base: BaseModel, dtype: Precision | None = None, **options: Any) -> Any:
+    """The causal language model, on the CPU, with weights of `dtype`, or of what this machine computes in; `options` go to
+    transformers. Raises ModelError.
 
     Where there is no GPU, attention is plain matrix products: at these lengths training is an eighth faster than with
     PyTorch's fused kernel, whose backward pass is slow on a CPU (benchmarks/train_parts.py); who only reads asks for "sdpa".
@@ -140,7 +143,7 @@ def load_model(base: BaseModel, dtype: str = "bfloat16", **options: Any) -> Any:
     try:
         return AutoModelForCausalLM.from_pretrained(
             base.path,
-            dtype=getattr(torch, dtype),
+            dtype=getattr(torch, dtype or precision.here()),
             local_files_only=True,
             use_safetensors=True,
             **options,

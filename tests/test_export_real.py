@@ -17,6 +17,7 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from style_clone import precision
 from style_clone.conversation import Pair
 from style_clone.exporting import merging
 from style_clone.exporting.weights import ExportedWeights, WeightsForm, export_weights
@@ -137,7 +138,7 @@ def test_the_card_s_program_runs(form: str, base_model: BaseModel, request: pyte
 def test_one_can_train_on_a_merged_folder(merged: ExportedWeights, nell: PersonaFolder, tmp_path: Path) -> None:
     base = resolve(str(merged.folder), Workspace(tmp_path / "other"))
     assert load_tokenizer(base).chat_template == AutoTokenizer.from_pretrained(merged.folder).chat_template
-    assert load_model(base).dtype == torch.bfloat16
+    assert load_model(base).dtype == getattr(torch, precision.here())
 
 
 @pytest.mark.long

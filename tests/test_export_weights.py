@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
+from style_clone import precision
 from style_clone.cli import main
 from style_clone.errors import MissingStage, ModelError, StorageError, UsageError
 from style_clone.exporting import llamacpp, merging
@@ -93,7 +94,7 @@ def test_a_merged_folder_is_a_base_model(nell: PersonaFolder, workspace: Workspa
     made = export(nell, "merged", tmp_path / "out")
     base = resolve(str(made.folder), workspace)
     assert load_tokenizer(base).chat_template
-    assert load_model(base).dtype == torch.bfloat16
+    assert load_model(base).dtype == getattr(torch, precision.here())
 
 
 def test_bfloat16_is_half_as_large_and_says_what_it_costs(nell: PersonaFolder, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from style_clone import models
+from style_clone import models, precision
 from style_clone.cli import cli
 from style_clone.errors import MissingStage, ModelError
 from style_clone.models import (
@@ -318,7 +318,7 @@ def test_the_real_bundled_model(base_model: BaseModel, monkeypatch: pytest.Monke
     tokenizer = load_tokenizer(base_model)
     assert tokenizer.eos_token == "<|im_end|>"
     model = load_model(base_model)
-    assert {value.dtype for value in model.parameters()} == {torch.bfloat16}
+    assert {value.dtype for value in model.parameters()} == {getattr(torch, precision.here())}
     assert model.num_parameters() == num_parameters(base_model) == 134_515_008
     assert license_of(base_model) == "Apache-2.0"
     assert model.generation_config.eos_token_id == tokenizer.eos_token_id

@@ -221,13 +221,39 @@ def test_a_cpu_is_used_whole(engine: Engine) -> None:
 
 
 def test_cache_and_context_fit_the_model_and_the_memory() -> None:
-    small, large = tuning._cache_bytes_per_token(CONFIG), tuning._cache_bytes_per_token(LLAMA_7B)
+    small, large = (tuning._cache_bytes_per_token(each, "bfloat16") for each in (CONFIG, LLAMA_7B))
     assert small == 30 * 3 * 64 * 2 * 2
     assert large == 32 * 4096 * 2 * 2
+    assert tuning._cache_bytes_per_token(CONFIG, "float32") == 2 * small
+    assert tuning._cache_bytes_per_token(CONFIG, None) == small
     gigabyte = tuning.GIGABYTE
     assert tuning._fit_cache(small, 8192, 20 * gigabyte) == (1, 8192)
     assert tuning._fit_cache(large, 8192, 100 * gigabyte) == (16, 8192)
     assert tuning._fit_cache(large, 8192, 8 * gigabyte) == (2, 4096)
+
+
+@pytest.mark.parametrize("computed", ["bfloat16", "float32"])
+@pytest.mark.parametrize("on_cpu", [True, False])
+def test_a_cpu_computes_in_what_it_has_instructions_for(
+    model: Path, computed: str, on_cpu: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tuning.precision, "on_the_cpu", lambda: computed)
+    monkeypatch.setattr(tuning, "on_cpu", lambda: on_cpu)
+    for made in (tuning.plan(model, "tiny", 1, ()), tuning.merged_plan(model, "tiny", 1)):
+        command = tuning.arguments(made)
+        assert ("--dtype" in command) == on_cpu, "on a GPU vLLM chooses"
+        assert not on_cpu or command[command.index("--dtype") + 1] == computed
+
+
+def test_wider_weights_leave_room_for_fewer_engines(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (model / "model.safetensors").open("wb") as file:
+        file.truncate(2 * tuning.GIGABYTE)  # of nothing, so that it takes no disk
+    monkeypatch.setattr(tuning, "on_cpu", lambda: True)
+    fit = {}
+    for computed in ("bfloat16", "float32"):
+        monkeypatch.setattr(tuning.precision, "on_the_cpu", lambda computed=computed: computed)
+        fit[computed] = tuning.engines_that_fit(model, share=100)
+    assert 0 < fit["float32"] < fit["bfloat16"]
 
 
 @pytest.mark.parametrize(

@@ -455,9 +455,9 @@ def test_a_merged_persona_is_served_by_an_engine_of_its_own_and_by_its_adapter_w
         merged = reply(client, "ann")
         assert merged == reply(client, "ann")
         assert merged != reply(client, serving.base.name)
-        for process in serving.processes():
-            if "ann--" in " ".join(process.cmdline()):
-                process.kill()
+        for engine in serving.engines():
+            if "ann--" in " ".join(engine.cmdline()):
+                engine.kill()
 
         def answered() -> bool:
             try:

@@ -18,6 +18,7 @@ import torch
 from peft import PeftConfig, PeftModel
 from safetensors import SafetensorError
 
+from style_clone import precision
 from style_clone.conversation import read_pairs, write_lines
 from style_clone.errors import MissingStage, StorageError, TooFewPairs, TrainingError, UsageError
 from style_clone.models import BaseModel, load_model, resolve, trained_on
@@ -300,9 +301,13 @@ def test_only_the_same_run_is_resumed(folder: PersonaFolder, base: BaseModel, wo
     assert json.loads((folder.runs / "checkpoints" / "identity.json").read_text())["base"]["name"] == "tiny"
 
 
-def test_the_weights_are_bfloat16_and_the_adapter_is_not(folder: PersonaFolder, base: BaseModel) -> None:
+@pytest.mark.parametrize("computed", ["bfloat16", "float32"])
+def test_the_weights_are_what_the_machine_computes_in_and_the_adapter_is_float32(
+    folder: PersonaFolder, base: BaseModel, computed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision, "on_the_cpu", lambda: computed)
     train(folder, base, overrides=QUICK)
-    assert {value.dtype for value in load_model(base).parameters()} == {torch.bfloat16}
+    assert {value.dtype for value in load_model(base).parameters()} == {getattr(torch, computed)}
     model = PeftModel.from_pretrained(load_model(base), folder.adapter)
     assert {value.dtype for name, value in model.named_parameters() if "lora_" in name} == {torch.float32}
     assert "vllm" not in sys.modules

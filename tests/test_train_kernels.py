@@ -113,11 +113,12 @@ def test_examples_in_one_row_are_computed_as_if_alone(base: Any) -> None:
     torch.testing.assert_close(our_gradients, gradients, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
 @pytest.mark.parametrize(
     ("base", "keeps"), [(tiny_model, True), (qwen, True), (mistral, True), (with_convolutions, False)]
 )
-def test_one_row_only_where_a_model_keeps_sequences_apart(base: Any, keeps: bool) -> None:
-    model = adapted(base(), torch.bfloat16)
+def test_one_row_only_where_a_model_keeps_sequences_apart(base: Any, keeps: bool, dtype: torch.dtype) -> None:
+    model = adapted(base(), dtype)
     with kernels.fused(model) as in_one_row:
         assert in_one_row is keeps
         assert model.training
@@ -184,11 +185,11 @@ def test_it_writes_the_same_with_a_cache() -> None:
 @pytest.mark.parametrize(
     "model",
     [
-        adapted(tiny_model()),  # not bfloat16
+        adapted(tiny_model(), torch.float16),
         adapted(tiny_model(), torch.bfloat16, lora_dropout=0.1),
         adapted(tiny_model(), torch.bfloat16, use_dora=True),
     ],
-    ids=["float32", "dropout", "DoRA"],
+    ids=["float16", "dropout", "DoRA"],
 )
 def test_where_they_do_not_apply_peft_does_it(model: Any) -> None:
     with kernels.fused(model):

@@ -11,6 +11,7 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 
+from style_clone.precision import autocast
 from style_clone.progress import Event, silent
 from style_clone.train.callbacks import Schedule
 from style_clone.train.data import LengthBatches, collate
@@ -49,7 +50,7 @@ def weights(model: Any) -> dict[str, torch.Tensor]:
 def dev_nats(model: Any) -> float:
     """Held-out nats per reply token, in one batch."""
     model.eval()
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+    with torch.inference_mode(), autocast("cpu"):
         return float(reply_nats(model, **collate(DATA["dev"], 2)).mean())
 
 
@@ -102,14 +103,14 @@ def test_the_base_weights_stay_as_they_were(tmp_path: Path) -> None:
 
 
 def test_the_weights_kept_are_those_of_the_best_epoch(tmp_path: Path) -> None:
-    """A few examples learned far too fast and too often: the held-out loss is lowest early and worse at the end."""
+    """A few examples learned far too often: the held-out loss is lowest midway and worse at the end."""
     few = {"train": counting_examples(6), "dev": DATA["dev"]}
     model = fresh()
-    recipe = Recipe(epochs=8, learning_rate=0.05, batch_tokens=128, max_tokens=64, evaluations=1, patience=8)
+    recipe = Recipe(epochs=40, learning_rate=0.02, batch_tokens=128, max_tokens=64, evaluations=1, patience=40)
     outcome = run(model, tmp_path, recipe, data=few)
     dev = {point["epoch"]: point["dev_nats"] for point in outcome.curve if "dev_nats" in point}
     assert outcome.best_dev_nats == min(value for epoch, value in dev.items() if epoch > 0)
-    assert dev[outcome.best_epoch] == outcome.best_dev_nats < dev[8]
+    assert dev[outcome.best_epoch] == outcome.best_dev_nats < dev[40]
     assert dev_nats(model) == pytest.approx(outcome.best_dev_nats, rel=0.01)
 
 

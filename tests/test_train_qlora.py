@@ -10,6 +10,7 @@ import torch
 
 from style_clone.errors import UsageError
 from style_clone.models import BaseModel
+from style_clone.precision import autocast
 from style_clone.train import lora
 from style_clone.train.data import collate
 from style_clone.train.leaks import leak_check
@@ -100,7 +101,7 @@ def _train(model: Any, steps: int) -> list[float]:
     batch = {name: of.to(model.device) for name, of in collate(counting_examples(12), 2).items()}
     losses = []
     for _ in range(steps):
-        with torch.autocast(model.device.type, torch.bfloat16):
+        with autocast(model.device.type):
             loss = reply_nats(model, **batch).mean()
         loss.backward()
         optimizer.step()

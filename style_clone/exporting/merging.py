@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from style_clone.conversation import read_pairs
 from style_clone.errors import ModelError
 from style_clone.models import BaseModel, load_model
 from style_clone.persona import Persona
+from style_clone.precision import Precision
 from style_clone.prompt import prompt_ids
 from style_clone.workspace import PersonaFolder
-
-Dtype = Literal["float32", "bfloat16"]
 
 PROMPTS = 20
 """Held-out prompts an export is tried on."""
@@ -56,7 +55,7 @@ def held_out_prompts(folder: PersonaFolder, tokenizer: Any, most: int = PROMPTS)
     return [prompt_ids(tokenizer, prompt.messages(pair.context))[-MOST_PROMPT_TOKENS:] for pair in chosen]
 
 
-def clone_of(base: BaseModel, adapter: Path, dtype: Dtype) -> Any:
+def clone_of(base: BaseModel, adapter: Path, dtype: Precision) -> Any:
     """The base model in `dtype` with the adapter beside it, on the GPU where there is one. Raises ModelError."""
     from peft import PeftModel
     from safetensors import SafetensorError
@@ -70,7 +69,7 @@ def clone_of(base: BaseModel, adapter: Path, dtype: Dtype) -> Any:
         ) from error
 
 
-def load_exported(path: Path, dtype: Dtype, gguf: str | None = None) -> Any:
+def load_exported(path: Path, dtype: Precision, gguf: str | None = None) -> Any:
     """What was exported to `path`, as transformers loads it; `gguf` names the file where it is one. Raises ModelError."""
     import torch
     from transformers import AutoModelForCausalLM, GgufConfig

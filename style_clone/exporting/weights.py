@@ -13,10 +13,11 @@ from style_clone import __version__
 from style_clone.errors import UsageError
 from style_clone.evaluate.run import is_fresh as is_measured
 from style_clone.exporting import llamacpp, merging
-from style_clone.exporting.merging import Agreement, Dtype
+from style_clone.exporting.merging import Agreement
 from style_clone.exporting.run import NOTE, check_place
 from style_clone.models import BaseModel, license_of, load_tokenizer, trained_on
 from style_clone.persona import Persona
+from style_clone.precision import Precision
 from style_clone.progress import Event, Report, silent
 from style_clone.train import artifact
 from style_clone.train.card import hub_base, model_card
@@ -47,7 +48,7 @@ class ExportedWeights:
     form: WeightsForm
     files: tuple[str, ...]
     bytes: int
-    dtype: Dtype | None = None
+    dtype: Precision | None = None
     agreement: Agreement | None = None
 
     @property
@@ -66,7 +67,7 @@ def export_weights(
     form: WeightsForm,
     out: Path,
     *,
-    dtype: Dtype = "float32",
+    dtype: Precision = "float32",
     force: bool = False,
     report: Report = silent,
 ) -> ExportedWeights:
@@ -117,14 +118,16 @@ def _copy_adapter(folder: PersonaFolder, base: BaseModel, run: Mapping[str, Any]
     load_tokenizer(base).save_pretrained(new)
 
 
-def _merge(folder: PersonaFolder, base: BaseModel, new: Path, dtype: Dtype, report: Report) -> Agreement:
+def _merge(folder: PersonaFolder, base: BaseModel, new: Path, dtype: Precision, report: Report) -> Agreement:
     """Merge into `new`, then load what was written and ask it what base model and adapter were asked."""
     before, prompts, end = _written_merged(folder, base, new, dtype, report)
     report(Event("export", "asking what was written the same", 2, 3))
     return merging.compare(before, merging.answers(merging.load_exported(new, dtype), prompts, end))
 
 
-def _to_gguf(folder: PersonaFolder, base: BaseModel, new: Path, dtype: Dtype, tool: Path, report: Report) -> Agreement:
+def _to_gguf(
+    folder: PersonaFolder, base: BaseModel, new: Path, dtype: Precision, tool: Path, report: Report
+) -> Agreement:
     """The same by way of a merged folder, which does not stay."""
     name = f"{folder.slug}-{llamacpp.TYPES[dtype]}.gguf"
     with _beside(new) as merged:
@@ -135,7 +138,7 @@ def _to_gguf(folder: PersonaFolder, base: BaseModel, new: Path, dtype: Dtype, to
 
 
 def _written_merged(
-    folder: PersonaFolder, base: BaseModel, new: Path, dtype: Dtype, report: Report
+    folder: PersonaFolder, base: BaseModel, new: Path, dtype: Precision, report: Report
 ) -> tuple[merging.Answers, list[list[int]], int]:
     """Write a merged folder; the answers of base and adapter before the merge, the prompts, the end of a turn."""
     tokenizer = load_tokenizer(base)
@@ -155,9 +158,9 @@ def _describe(
     run: Mapping[str, Any],
     new: Path,
     form: WeightsForm,
-    dtype: Dtype,
+    dtype: Precision,
     agreement: Agreement | None,
-) -> tuple[tuple[str, ...], int, Dtype | None, Agreement | None]:
+) -> tuple[tuple[str, ...], int, Precision | None, Agreement | None]:
     """Lay card, prompt, figures and the note of an export beside the weights."""
     persona = Persona.load(folder)
     write_json(new / PROMPT_FILE, {"system_prompt": persona.prompt.system, "sampling": asdict(persona.sampling)})

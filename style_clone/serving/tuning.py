@@ -14,7 +14,9 @@ from typing import Any
 
 import psutil
 
+from style_clone import precision
 from style_clone.errors import EngineError, StyleCloneError
+from style_clone.precision import Precision
 from style_clone.settings import LOOPBACK, PRIVATE_ENVIRONMENT, QUIET_ENVIRONMENT
 from style_clone.workspace import PersonaFolder, read_json
 
@@ -56,6 +58,7 @@ class Plan:
 
     With room for no `adapters` vLLM leaves out what makes them possible, and compiles the model instead. `layers` are those
     adapters may change, by name; empty stands for any. What an adapter changes in others vLLM leaves out without a word.
+    Without a `precision` vLLM chooses, on a GPU.
     """
 
     model: Path
@@ -68,6 +71,7 @@ class Plan:
     cpu: bool
     host: str = LOOPBACK
     layers: frozenset[str] = frozenset()
+    precision: Precision | None = None
 
     @property
     def kept_adapters(self) -> int:
@@ -80,7 +84,8 @@ def plan(model: Path, name: str, port: int, personas: Iterable[PersonaFolder], h
     shapes = [shape for folder in personas if (shape := AdapterShape.of(folder.adapter)) is not None]
     config = read_json(model / "config.json")
     context = min(_longest(config), CONTEXT_TOKENS)
-    cache, context = _fit_cache(_cache_bytes_per_token(config), context, psutil.virtual_memory().available)
+    computed = precision.on_the_cpu() if on_cpu() else None
+    cache, context = _fit_cache(_cache_bytes_per_token(config, computed), context, psutil.virtual_memory().available)
     return Plan(
         model=model,
         name=name,
@@ -92,6 +97,7 @@ def plan(model: Path, name: str, port: int, personas: Iterable[PersonaFolder], h
         cpu=on_cpu(),
         host=host,
         layers=_layers(shapes),
+        precision=computed,
     )
 
 
@@ -108,6 +114,7 @@ def arguments(plan: Plan) -> list[str]:
         *("--host", plan.host, "--port", str(plan.port)),
         *("--middleware", "style_clone.serving.guard.Guard"),
         *("--max-model-len", str(plan.context_tokens)),
+        *(("--dtype", plan.precision) if plan.precision else ()),
         *_for_adapters(plan),
         *("--uvicorn-log-level", "warning", "--disable-uvicorn-access-log", "--disable-log-stats"),
         *("--no-enable-log-requests", "--disable-fastapi-docs"),
@@ -143,8 +150,9 @@ def has_compiler() -> bool:
 
 def engines_that_fit(model: Path, share: float = 0.5) -> int:
     """How many more engines of this model that `share` of the free memory holds."""
-    weights = sum(file.stat().st_size for file in model.glob("*.safetensors"))
+    kept = sum(file.stat().st_size for file in model.glob("*.safetensors"))
     plan_ = merged_plan(model, "", 0)
+    weights = kept * precision.BYTES[plan_.precision or "bfloat16"] // precision.BYTES["bfloat16"]
     need = ENGINE_BYTES + 2 * weights + plan_.cache_gigabytes * GIGABYTE
     return int(share * psutil.virtual_memory().available // need)
 
@@ -200,11 +208,12 @@ def _fit_cache(bytes_per_token: int, context: int, available: int) -> tuple[int,
     return gigabytes, min(context, gigabytes * GIGABYTE // bytes_per_token)
 
 
-def _cache_bytes_per_token(config: Mapping[str, Any]) -> int:
-    """Two bytes for each number of keys and values in every layer; a guess on the large side for unusual models."""
+def _cache_bytes_per_token(config: Mapping[str, Any], computed: Precision | None) -> int:
+    """Bytes of the keys and values in every layer; a guess on the large side for unusual models."""
     heads = config.get("num_attention_heads", 32)
     size = config.get("head_dim") or config.get("hidden_size", 4096) // heads
-    return int(2 * 2 * config.get("num_hidden_layers", 32) * (config.get("num_key_value_heads") or heads) * size)
+    numbers = 2 * config.get("num_hidden_layers", 32) * (config.get("num_key_value_heads") or heads) * size
+    return int(numbers * precision.BYTES[computed or "bfloat16"])
 
 
 def _longest(config: Mapping[str, Any]) -> int:

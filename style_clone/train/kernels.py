@@ -25,6 +25,7 @@ from torch.nn import functional
 from transformers import AttentionInterface
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
+from style_clone.precision import autocast
 from style_clone.train.attention import causal_blocks
 
 SIBLINGS = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
@@ -44,7 +45,7 @@ def fused(model: Any) -> Iterator[bool]:
     """Train `model`, a PEFT model with one LoRA, by these kernels within the block.
 
     Yields whether it keeps the sequences of one row apart, if each begins at position 0. Where the kernels do not apply,
-    on a GPU, with dropout or with a base that is not bfloat16, it trains as PEFT does.
+    on a GPU, with dropout or with a quantized base, it trains as PEFT does.
     """
     groups = list(map(Group, _groups(model))) if _applies(model) else []
     if not groups:
@@ -74,7 +75,7 @@ def keeps_apart(model: Any) -> bool:
     positions = torch.cat([torch.arange(length) for length in TRIAL])[None]
     was_training = model.training
     model.eval()
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+    with torch.inference_mode(), autocast("cpu"):
         behind, behind_other = (
             model(input_ids=torch.cat([ahead, second], dim=1), position_ids=positions, use_cache=False).logits[
                 :, TRIAL[0] :
@@ -94,7 +95,7 @@ class Group:
         self.downs = [layer.lora_A["default"].weight for layer in layers]  # (r, I) each, float32
         self.ups = [layer.lora_B["default"].weight for layer in layers]  # (O, r) each, float32
         self.scales = [float(layer.scaling["default"]) for layer in layers]
-        weights = [layer.base_layer.weight for layer in layers]  # (O, I) each, bfloat16
+        weights = [layer.base_layer.weight for layer in layers]  # (O, I) each
         self.inputs = weights[0].shape[1]
         self.outs = [len(weight) for weight in weights]
         self.ranks = [len(down) for down in self.downs]
@@ -218,10 +219,11 @@ class _Norm(torch.autograd.Function):
 
 
 def _applies(model: Any) -> bool:
-    weights = [layer.base_layer.weight for layer in _lora_layers(model)]
-    return bool(weights) and all(
-        weight.device.type == "cpu" and weight.dtype == torch.bfloat16 and type(layer.base_layer) is nn.Linear
-        for weight, layer in zip(weights, _lora_layers(model), strict=True)
+    bases = [layer.base_layer for layer in _lora_layers(model)]
+    return (
+        {base.weight.dtype for base in bases} in ({torch.bfloat16}, {torch.float32})
+        and {base.weight.device.type for base in bases} == {"cpu"}
+        and {type(base) for base in bases} == {nn.Linear}
     )
 
 

@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from style_clone import precision
 from style_clone.errors import UsageError
 from style_clone.train.recipe import Recipe
 from style_clone.train.recipes import recipe_for
-
-WEIGHT_BYTES = 2
-"""bfloat16."""
 
 
 @dataclass(frozen=True)
@@ -101,9 +99,10 @@ def _recipe(shape: Shape, seen: Seen, overrides: Mapping[str, str]) -> Recipe:
 
 
 def _memory(seen: Seen, shape: Shape, recipe: Recipe) -> int:
-    rest = max(0, seen.peak_memory_bytes - seen.before - WEIGHT_BYTES * seen.shape.parameters)
+    weight = precision.BYTES[precision.here()]
+    rest = max(0, seen.peak_memory_bytes - seen.before - weight * seen.shape.parameters)
     ratio = shape.activations(recipe.batch_tokens) / seen.shape.activations(seen.recipe.batch_tokens)
-    return round(seen.before + WEIGHT_BYTES * shape.parameters + rest * ratio)
+    return round(seen.before + weight * shape.parameters + rest * ratio)
 
 
 def _work(shape: Shape, recipe: Recipe) -> int:

@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from style_clone.precision import autocast
 from style_clone.progress import Event, Report, silent
 from style_clone.train.canaries import Trial, exposures
 from style_clone.train.data import IGNORED, LengthBatches, collate
@@ -129,7 +130,7 @@ def _measuring(model: Any) -> Iterator[None]:
     training = model.training
     model.eval()
     try:
-        with as_in_training(model), torch.inference_mode(), torch.autocast(model.device.type, torch.bfloat16):
+        with as_in_training(model), torch.inference_mode(), autocast(model.device.type):
             yield
     finally:
         model.train(training)

@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerState, TrainingArguments
 
+from style_clone import precision
 from style_clone.progress import Report, silent
 from style_clone.train import processes
 from style_clone.train.artifact import WEIGHTS
@@ -198,7 +199,7 @@ def _arguments(recipe: Recipe, checkpoints: Path, total_steps: int, *, measure_f
         warmup_steps=math.ceil(total_steps * recipe.warmup_share),
         weight_decay=0.0,
         optim="adamw_torch_fused",
-        bf16=True,
+        bf16=precision.here() == "bfloat16",
         use_cpu=not has_gpu,
         dataloader_pin_memory=has_gpu,
         ddp_backend="gloo" if world_size() > 1 and not has_gpu else None,

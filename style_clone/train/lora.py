@@ -1,4 +1,4 @@
-"""The model that is trained: a frozen base model, in 16 bits or 4, with a fresh LoRA."""
+"""The model that is trained: a frozen base model, whole or in 4 bits, with a fresh LoRA."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import os
 from importlib.util import find_spec
 from typing import Any
 
+from style_clone import precision
 from style_clone.errors import UsageError
 from style_clone.models import BaseModel, load_model
 from style_clone.train.recipe import Recipe
 
 
 def attach_lora(base: BaseModel, recipe: Recipe) -> Any:
-    """The base model, in bfloat16 or quantized, with a fresh LoRA in float32 on the layers the recipe names.
+    """The base model, as this machine computes or quantized, with a fresh LoRA in float32 on the layers the recipe names.
 
     Raises ModelError, and UsageError where the quantization asked for cannot be had here.
     """
@@ -42,7 +43,7 @@ def _load_4bit(base: BaseModel) -> Any:
     if find_spec("bitsandbytes") is None:
         raise UsageError(
             "quantization=4bit needs bitsandbytes, which is not installed",
-            mend="Install it (pip install 'style-clone[quantized]'), or train in 16 bits: --set quantization=none",
+            mend="Install it (pip install 'style-clone[quantized]'), or train without: --set quantization=none",
         )
     import torch
     from transformers import BitsAndBytesConfig
@@ -51,7 +52,7 @@ def _load_4bit(base: BaseModel) -> Any:
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=torch.bfloat16,
+        bnb_4bit_compute_dtype=getattr(torch, precision.here()),
     )
     has_gpu = torch.cuda.is_available()
     # Quantized weights cannot be moved later, so each process of a launcher loads them where it will train.

@@ -8,12 +8,13 @@ from typing import Any
 
 import psutil
 
+from style_clone import precision
 from style_clone.conversation import SPLITS
 from style_clone.errors import TrainingError
 from style_clone.models import BaseModel, license_of, num_parameters
 from style_clone.progress import Event, Report, silent
 from style_clone.train.advice import Facts, advice, warnings, why
-from style_clone.train.larger import WEIGHT_BYTES, Seen, shape_of
+from style_clone.train.larger import Seen, shape_of
 from style_clone.train.lora import attach_lora
 from style_clone.train.machine import Machine, this_machine
 from style_clone.train.probe import probe
@@ -122,7 +123,7 @@ def _found(
 def _check_weights_fit(base: BaseModel, machine: Machine) -> None:
     """Raises TrainingError where the base model's weights alone are more than the memory there is: the system would end
     this process while they are loaded, without a word."""
-    needed = WEIGHT_BYTES * num_parameters(base)
+    needed = precision.BYTES[precision.here()] * num_parameters(base)
     if needed > machine.memory_bytes:
         raise TrainingError(
             f"{base.name}'s weights alone need {needed / 1e9:.1f} GB of memory, and {machine.memory_bytes / 1e9:.1f} GB are "

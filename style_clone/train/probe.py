@@ -20,6 +20,7 @@ from statistics import linear_regression
 from typing import TYPE_CHECKING, Any
 
 from style_clone.errors import TrainingError
+from style_clone.precision import autocast
 from style_clone.progress import Event, Report, silent
 from style_clone.train.data import collate
 from style_clone.train.machine import peak_memory_bytes, world_size
@@ -148,10 +149,9 @@ class Stepper:
 
     def __enter__(self) -> Stepper:
         """Within the block the model computes as it does in the loop."""
-        import torch
 
         self.in_one_row = self.stack.enter_context(as_in_training(self.model))
-        self.stack.enter_context(torch.autocast(self.device.type, torch.bfloat16))
+        self.stack.enter_context(autocast(self.device.type))
         return self
 
     def __exit__(self, *ended: object) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from style_clone.conversation import Pair
+from style_clone.precision import autocast
 from style_clone.prompt import Prompt, prompt_ids
 
 COUNT = 3
@@ -53,7 +54,7 @@ class Sampler:
         given = torch.tensor([ids], device=next(model.parameters()).device)
         end = self.tokenizer.eos_token_id
         greedy = GenerationConfig(max_new_tokens=NEW_TOKENS, do_sample=False, eos_token_id=end, pad_token_id=end)
-        with torch.no_grad(), torch.autocast(given.device.type, torch.bfloat16):
+        with torch.no_grad(), autocast(given.device.type):
             out = model.generate(input_ids=given, attention_mask=torch.ones_like(given), generation_config=greedy)
         model.train(was_training)
         return str(self.tokenizer.decode(out[0, len(ids) :], skip_special_tokens=True)).strip()

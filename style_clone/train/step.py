@@ -15,7 +15,8 @@ from style_clone.train.tokens import Example
 def as_in_training(model: Any) -> Iterator[bool]:
     """Within the block, `model`, a PEFT model, computes as in training; yields whether batches may come in one row.
 
-    Autocast makes LoRA's float32 weights bfloat16 for each product; PEFT would make every activation float32 instead.
+    Where bfloat16 is computed in, autocast makes LoRA's float32 weights bfloat16 for each product; PEFT would make every
+    activation float32 instead.
     """
     from peft.helpers import disable_input_dtype_casting
 
