@@ -4,8 +4,8 @@ Four contestants train the same LoRA (rank, scale, layers, start weights, learni
 
     ours         as `style-clone train` does
     trl_default  TRL's SFTTrainer with its own defaults, prompt and completion, loss on the completion only
-    trl_packed   the same with packing, bfloat16 weights and no gradient checkpointing, the fastest TRL offers on a CPU
-    trainer      transformers' Trainer with a stock collator, one example a pair, in bfloat16
+    trl_packed   the same with packing, weights as ours and no gradient checkpointing, the fastest TRL offers on a CPU
+    trainer      transformers' Trainer with a stock collator, one example a pair, in the precision of ours
 
 Each trains in a process of its own and stops between passes, so that they can take turns: ours, one of the others, ours, the
 next. A turn is one whole pass over the same few conversations, and a ratio compares two neighbouring turns; figures and

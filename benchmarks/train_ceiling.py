@@ -24,6 +24,7 @@ import torch
 from torch import nn
 from train_turns import Line
 
+from style_clone import precision
 from style_clone.train.tokens import Example
 
 SQUARE = 2048
@@ -73,11 +74,11 @@ def shapes(model: Any, rows: int) -> list[tuple[int, int, int]]:
 
 def products(given: Sequence[tuple[int, int, int]], line: Line) -> dict[str, float]:
     """A contestant's process that says, each turn, the best rate of the products in FLOP a second, until it is stopped."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    made = [
-        (torch.randn(m, k, device=device, dtype=torch.bfloat16), torch.randn(n, k, device=device, dtype=torch.bfloat16))
-        for m, k, n in given
-    ]
+    kind: dict[str, Any] = {
+        "device": "cuda" if torch.cuda.is_available() else "cpu",
+        "dtype": getattr(torch, precision.here()),
+    }
+    made = [(torch.randn(m, k, **kind), torch.randn(n, k, **kind)) for m, k, n in given]
     while True:
         line.wait()
         line.tell(max(rate(left, right, SECONDS / len(made)) for left, right in made))

@@ -18,6 +18,7 @@ from train_turns import Clock, Line
 from transformers import AutoModelForCausalLM, DataCollatorForSeq2Seq, Trainer, TrainerCallback, TrainingArguments
 from trl import SFTConfig, SFTTrainer
 
+from style_clone import precision
 from style_clone.conversation import Pair
 from style_clone.models import BaseModel, load_tokenizer
 from style_clone.progress import silent
@@ -65,7 +66,7 @@ def trl_default(task: Task) -> Any:
 
 
 def trl_packed(task: Task) -> Any:
-    """TRL's SFTTrainer with what it offers for speed: packing, bfloat16 weights, no gradient checkpointing.
+    """TRL's SFTTrainer with what it offers for speed: packing, weights as ours, no gradient checkpointing.
 
     A step is one packed row, as long as a step of ours.
     """
@@ -75,7 +76,8 @@ def trl_packed(task: Task) -> Any:
         max_length=task.recipe.batch_tokens,
         per_device_train_batch_size=1,
         gradient_checkpointing=False,
-        model_init_kwargs={"dtype": "bfloat16"},
+        bf16=precision.here() == "bfloat16",
+        model_init_kwargs={"dtype": precision.here()},
     )
 
 
@@ -86,7 +88,7 @@ def trainer(task: Task) -> Any:
     model = AutoModelForCausalLM.from_pretrained(task.base.path, local_files_only=True)
     model = with_start(get_peft_model(model, lora_config(task.start)), task.start)
     with tempfile.TemporaryDirectory(prefix="style-clone-") as folder:
-        arguments = TrainingArguments(output_dir=folder, bf16=True, **_shared(task.recipe))
+        arguments = TrainingArguments(output_dir=folder, bf16=precision.here() == "bfloat16", **_shared(task.recipe))
         Trainer(model, arguments, DataCollatorForSeq2Seq(tokenizer), Dataset.from_list(rows)).train()
     return model
 
@@ -143,7 +145,7 @@ def dev_nats(task: Task, trained: Any) -> float:
 def nats_of(model: Any, chosen: Sequence[Example]) -> torch.Tensor:
     """Nats of each reply token of a batch, (N,)."""
     batch = {key: value.to(model.device) for key, value in collate(chosen, pad_id=0).items()}
-    with torch.inference_mode(), torch.autocast(model.device.type, torch.bfloat16):
+    with torch.inference_mode(), precision.autocast(model.device.type):
         return reply_nats(model, **batch).cpu()
 
 

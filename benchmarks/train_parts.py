@@ -11,9 +11,10 @@ import argparse
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 import train_corpora
@@ -21,7 +22,9 @@ from peft.helpers import disable_input_dtype_casting
 from printing import tell
 from train_turns import Clock
 
+from style_clone import precision
 from style_clone.models import DEFAULT_BASE, BaseModel, load_tokenizer, resolve
+from style_clone.precision import Precision
 from style_clone.train.data import LengthBatches, collate
 from style_clone.train.lora import attach_lora
 from style_clone.train.loss import reply_nats
@@ -44,7 +47,10 @@ def projected_everywhere(model: Any, batch: dict[str, torch.Tensor]) -> torch.Te
 
 @dataclass(frozen=True)
 class Contestant:
-    """One way to train; the defaults are ours. `attention` is seen only without our kernels, which bring their own."""
+    """One way to train; the defaults are ours. `attention` is seen only without our kernels, which bring their own.
+
+    `other_precision` is bfloat16 where we compute in float32, and the other way round.
+    """
 
     loss: Loss = projected_where_needed
     within: Callable[[Any], AbstractContextManager[Any]] = as_in_training
@@ -52,6 +58,7 @@ class Contestant:
     joined: bool = True
     padded: bool = False
     dropout: float = 0.0
+    computed: Precision = field(default_factory=precision.here)
 
 
 CONTESTANTS = {
@@ -62,6 +69,7 @@ CONTESTANTS = {
     "padded_whole_projection": Contestant(padded=True, loss=projected_everywhere),
     "pairs_apart": Contestant(joined=False),
     "dropout": Contestant(dropout=0.05),
+    "other_precision": Contestant(computed="float32" if precision.here() == "bfloat16" else "bfloat16"),
 }
 
 
@@ -70,7 +78,8 @@ class Run:
 
     def __init__(self, base: BaseModel, contestant: Contestant, examples: Sequence[Example], recipe: Recipe) -> None:
         self.loss = contestant.loss
-        self.model = attach_lora(base, replace(recipe, dropout=contestant.dropout))
+        with patch.object(precision, "here", lambda: contestant.computed):
+            self.model = attach_lora(base, replace(recipe, dropout=contestant.dropout))
         self.model.get_base_model().set_attn_implementation(contestant.attention)
         self.model.to("cuda" if torch.cuda.is_available() else "cpu").train()
         self.contestant = contestant
@@ -93,7 +102,7 @@ class Run:
             chosen = [self.examples[index] for index in next(self.batches)]
             made = collate(chosen, pad_id=2, in_one_row=self.in_one_row)
             batch = {key: value.to(self.model.device) for key, value in made.items()}
-            with torch.autocast(self.model.device.type, torch.bfloat16):
+            with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self.model.dtype == torch.bfloat16):
                 loss = self.loss(self.model, batch)
             loss.backward()
             self.optimizer.step()
