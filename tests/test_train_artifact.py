@@ -56,6 +56,7 @@ RUN_FIELDS = {
     "steps",
     "stopped",
     "tokens_per_second",
+    "precision",
     "versions",
 }
 

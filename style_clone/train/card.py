@@ -187,6 +187,7 @@ def _data(run: Mapping[str, Any]) -> dict[str, Any]:
         "cut_replies": "replies cut to fit the window",
         "steps": "steps",
         "stopped": "how it ended",
+        "precision": "computed in",
     }
     figures = {label: run[key] for key, label in named.items() if key in run}
     if "registers" in run:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from style_clone import models
+from style_clone import models, precision
 from style_clone.errors import StorageError, TrainingCancelled, TrainingError
 from style_clone.models import BaseModel
 from style_clone.persona import Persona
@@ -125,7 +125,8 @@ class _Run:
         prepared, base = self.prepared, self.base
         counts = artifact.counts(prepared.data["train"], prepared.recipe.epochs)
         told = {"registers": prepared.registers, **asdict(self.checkpoints.story()), "leaks": leaks}
-        run = {**prepared.identity, **told, **asdict(outcome), **counts, "versions": artifact.versions()}
+        how = {"precision": precision.here(), "versions": artifact.versions()}
+        run = {**prepared.identity, **told, **asdict(outcome), **counts, **how}
         artifact.save(model, self.folder, run, license=models.license_of(base))
         # Read again: aliases or consent may have changed in the meantime.
         trained = Persona.load(self.folder).with_base(base.name, base.source, base.revision, base.sha256)
