@@ -219,6 +219,7 @@ def test_vllm_itself_answers_nobody_else(serving: Live) -> None:
     assert not any(key in " ".join(process.cmdline()) for process in serving.processes())
 
 
+@pytest.mark.long
 def test_long_chats_are_shortened_to_what_vllm_takes(serving: Live, client: openai.OpenAI) -> None:
     """With the real tokenizer and template: nothing is refused, and as much is kept as there is room for."""
     said = [f"turn {number}: " + "so we went to the sea again, " * 30 for number in range(61)]
