@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 import shutil
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -234,21 +235,31 @@ def test_quick_reads_fewer_pairs_where_they_are_long(folder: PersonaFolder, base
     assert quick.measure(folder, base, pairs=EVERYTHING, characters=1)["pairs"] == 1
 
 
-@pytest.mark.parametrize("limit", [1, 2, 6, 7, 100])
-def test_pairs_are_spread_evenly_and_stay_in_order(limit: int) -> None:
+SMALL_AND_LARGE = {"a": 2, "b": 9, "c": 9}
+
+
+@pytest.mark.parametrize("sizes", [SMALL_AND_LARGE, {f"{number:02}": 1 + number // 45 for number in range(60)}])
+@pytest.mark.parametrize("limit", [1, 2, 6, 7, 19, 61, 100])
+def test_pairs_are_spread_evenly_and_stay_in_order(limit: int, sizes: dict[str, int]) -> None:
     turns = ({"role": "user", "content": "hi"}, {"role": "assistant", "content": "hiya"})
     pairs = [
         Pair(turns, f"{name}{number}", name, "reply", "x.txt", "test")  # type: ignore[arg-type]
-        for name, count in {"a": 2, "b": 9, "c": 9}.items()
+        for name, count in sizes.items()
         for number in range(count)
     ]
     chosen = spread(pairs, limit)
-    counts = {name: sum(pair.conversation == name for pair in chosen) for name in "abc"}
-    share = -(-limit // 3)
-    assert sum(count > 0 for count in counts.values()) == min(3, limit)
-    assert all(counts[name] in (0, min(held, share)) for name, held in {"a": 2, "b": 9, "c": 9}.items())
+    assert len(chosen) == min(limit, len(pairs)), "what small conversations lack, large ones give"
+    counts = Counter(pair.conversation for pair in chosen)
+    assert len(counts) == min(len(sizes), limit)
+    most = max(counts.values())
+    assert all(count >= min(sizes[name], most - 1) for name, count in counts.items())
     places = [pairs.index(pair) for pair in chosen]
     assert places == sorted(places)
+    assert all(
+        places[at + 1] == places[at] + 1
+        for at in range(len(places) - 1)
+        if pairs[places[at]].conversation == pairs[places[at + 1]].conversation
+    )
 
 
 def test_nothing_to_measure_is_told(folder: PersonaFolder, base: BaseModel) -> None:

@@ -21,7 +21,7 @@ from style_clone.evaluate.run import Options, Tools
 from style_clone.ingest.run import ingest
 from style_clone.models import BaseModel
 from style_clone.preparation import prepare
-from style_clone.progress import Event
+from style_clone.progress import WARNING, Event
 from style_clone.prompt import Prompt
 from style_clone.store import Store
 from style_clone.train.run import train
@@ -214,7 +214,13 @@ def test_too_few_people_to_compare_with_cannot_be_measured(
 ) -> None:
     monkeypatch.setattr(evaluation.impostors, "find", lambda *_, **__: [])
     answering(endpoint, base, oracle(folder), assistant)
-    card = evaluate(folder, base, endpoint, prompts=20)
+    told: list[Event] = []
+    card = evaluate(folder, base, endpoint, told, prompts=20)
+    warned = [event.text for event in told if event.text.startswith(WARNING)]
+    assert [text.partition(":")[2].partition(":")[0].strip() for text in warned] == [
+        "voice cannot be measured",
+        "20 held-out replies",
+    ]
     assert card["verdict"]["code"] == "cannot_measure"
     assert "other writers" in card["verdict"]["headline"]
     assert all(row["voice"] is None for row in card["candidates"])

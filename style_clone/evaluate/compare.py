@@ -10,10 +10,9 @@ from typing import Any, Literal
 from style_clone.evaluate import candidates, contest, impostors
 from style_clone.evaluate.card import Card, sizes
 from style_clone.evaluate.nearer import nearer
-from style_clone.evaluate.run import PROTOCOL, Instruments, Options, generator, held_out, measure
-from style_clone.evaluate.scales import Scales
+from style_clone.evaluate.run import PROTOCOL, Instruments, Options, fitted, generator, held_out, measure
 from style_clone.evaluate.sides import Sides
-from style_clone.progress import Event, Report, silent
+from style_clone.progress import Report, silent
 
 On = Literal["dev", "test"]
 
@@ -29,8 +28,7 @@ def compare(
     """
     material, dropped = held_out(sides.folder, options.prompts, on)
     people = impostors.find(sides.folder, options.impostors, report=report)
-    report(Event("evaluate", "fitting the verifier"))
-    scales = Scales.fit(material, people)
+    scales = fitted(material, people, report)
     generate = generator(material, sides.adapters, instruments, report)
     clones = {
         side: candidates.clone(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,15 +66,26 @@ def current_run(folder: PersonaFolder) -> dict[str, Any]:
 
 
 def spread(pairs: Sequence[Pair], limit: int) -> list[Pair]:
-    """About `limit` pairs, from as many conversations as that allows: a run of neighbours from each, at a seeded place."""
+    """`limit` pairs (all, where there are fewer), in their order, from as many conversations as that allows.
+
+    Each gives a run of neighbours at a seeded place, as long as any other's where it has that many.
+    """
     if len(pairs) <= limit:
         return list(pairs)
-    conversations: dict[str, list[Pair]] = {}
+    held: dict[str, list[Pair]] = {}
     for pair in pairs:
-        conversations.setdefault(pair.conversation, []).append(pair)
+        held.setdefault(pair.conversation, []).append(pair)
     rng = random.Random(0)
-    chosen = set(rng.sample(sorted(conversations), min(limit, len(conversations))))
-    conversations = {name: held for name, held in conversations.items() if name in chosen}
-    share = -(-limit // len(conversations))
-    starts = {name: rng.randrange(max(1, len(held) - share + 1)) for name, held in sorted(conversations.items())}
-    return [pair for name, held in conversations.items() for pair in held[starts[name] : starts[name] + share]]
+    chosen = set(rng.sample(sorted(held), min(limit, len(held))))
+    shares = _shares({name: len(own) for name, own in held.items() if name in chosen}, limit)
+    starts = {name: rng.randrange(len(held[name]) - share + 1) for name, share in sorted(shares.items())}
+    return [pair for name, share in shares.items() for pair in held[name][starts[name] : starts[name] + share]]
+
+
+def _shares(sizes: Mapping[str, int], total: int) -> dict[str, int]:
+    """`total` of what conversations of these sizes hold, as evenly as the small ones allow."""
+    shares, left = {}, total
+    for done, (name, size) in enumerate(sorted(sizes.items(), key=lambda item: (item[1], item[0]))):
+        shares[name] = min(size, left // (len(sizes) - done))
+        left -= shares[name]
+    return {name: shares[name] for name in sizes}

@@ -27,11 +27,12 @@ from style_clone.evaluate.leakage import unseen
 from style_clone.evaluate.material import Adapter, Material, spread
 from style_clone.evaluate.page.run import write_page
 from style_clone.evaluate.prompting import Embed
+from style_clone.evaluate.protocol import EXPLORATORY
 from style_clone.evaluate.rival import Rival
 from style_clone.evaluate.scales import Scales
 from style_clone.evaluate.verdict import verdict
 from style_clone.models import BaseModel, load_tokenizer
-from style_clone.progress import Event, Report, silent
+from style_clone.progress import WARNING, Event, Report, silent
 from style_clone.store import Store
 from style_clone.train import artifact
 from style_clone.workspace import PersonaFolder, file_hash, read_json, write_json
@@ -78,8 +79,7 @@ def evaluate(folder: PersonaFolder, tools: Tools, options: Options, *, report: R
     material, dropped = held_out(folder, options.prompts)
     adapters = {CLONE: material.adapter}
     people = impostors.find(folder, options.impostors, report=report)
-    report(Event("evaluate", "fitting the verifier"))
-    scales = Scales.fit(material, people)
+    scales = fitted(material, people, report)
     generate = generator(material, adapters, tools, report)
     held = contest.hold(material, tools.base.name, generate, scales.score, tools.embed, options.samples, tools.rival)
     card = measure(material, adapters, held, scales, people, tools, report)
@@ -106,7 +106,7 @@ def is_fresh(folder: PersonaFolder) -> bool:
 
 
 def held_out(folder: PersonaFolder, prompts: int, on: Literal["dev", "test"] = "test") -> tuple[Material, int]:
-    """The material with what is measured on as its test part, at most about `prompts` pairs of the split `on`.
+    """The material with what is measured on as its test part, at most `prompts` pairs of the split `on`.
 
     Beside it, how many replies were dropped because train or judge has nearly the same. Raises MissingStage.
     """
@@ -119,6 +119,19 @@ def held_out(folder: PersonaFolder, prompts: int, on: Literal["dev", "test"] = "
             mend="Add more writing, then make pairs again.",
         )
     return replace(material, test=spread(kept, prompts)), len(chosen) - len(kept)
+
+
+def fitted(material: Material, people: Sequence[Impostor], report: Report) -> Scales:
+    """The scales. What will limit the verdict is told now, before the long work."""
+    report(Event("evaluate", "fitting the verifier"))
+    scales = Scales.fit(material, people)
+    if not scales.gate.passed:
+        measured = "held-out fit, the guardrails and blind votes still can be"
+        report(Event("evaluate", f"{WARNING}voice cannot be measured: {scales.gate.failed[0]}; {measured}"))
+    if len(material.test) < EXPLORATORY[0]:
+        few = f"{len(material.test)} held-out replies: with fewer than {EXPLORATORY[0]} the result is exploratory"
+        report(Event("evaluate", WARNING + few))
+    return scales
 
 
 def generator(material: Material, adapters: Mapping[str, Adapter], tools: Instruments, report: Report) -> Generator:
