@@ -6,6 +6,8 @@ import json
 import os
 import re
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -105,3 +107,28 @@ def test_a_taken_port_is_told_before_anything_is_made(home: Path) -> None:
 def test_an_address_of_another_machine_is_told() -> None:
     with pytest.raises(UsageError, match=r"cannot listen on 192\.0\.2\.1"):
         launch(Settings.from_environment(os.environ), None, host="192.0.2.1")  # type: ignore[arg-type]
+
+
+# Both times the port is chosen, to see what is wrong with the request and to listen, it was still free.
+TOO_LATE = """
+import os, sys
+from style_clone.serving.endpoint import Endpoint
+from style_clone.settings import Settings
+from style_clone.ui import run
+taken, choose = int(sys.argv[1]), run.choose_port
+chosen = iter([taken, taken])
+run.choose_port = lambda host, wanted: next(chosen, None) or choose(host, wanted)
+page = run.launch(Settings.from_environment(os.environ), Endpoint("http://127.0.0.1:9", None))
+print(page.url)
+page.close()
+"""
+
+
+def test_a_port_that_is_taken_in_the_meantime_is_not_insisted_on(home: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = other.getsockname()[1]
+        done = subprocess.run([sys.executable, "-c", TOO_LATE, str(taken)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert urlsplit(done.stdout.strip()).port not in (None, taken)

@@ -22,6 +22,8 @@ from style_clone.settings import LOOPBACK, PRIVATE_ENVIRONMENT, Settings
 from style_clone.workspace import Workspace, storage_errors
 
 USUAL_PORT = 7860
+PORT_TRIES = 3
+"""How often a port is chosen anew that somebody else took before the page listened."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def launch(
 
     It answers only to `names` as its host name; where none are given, to this machine's own on loopback, else to any.
     """
-    chosen = choose_port(host, port)
+    choose_port(host, port)  # what can be wrong with the request, before what takes seconds
     uploads = _uploads_folder(settings.home)
     # Gradio reads these when it is imported: no telemetry, and uploads kept where `close` finds them.
     os.environ.update(PRIVATE_ENVIRONMENT, GRADIO_TEMP_DIR=str(uploads))
@@ -75,9 +77,10 @@ def launch(
     allowed = list(names) or ([host, "localhost"] if host == LOOPBACK else ["*"])
     middleware = [Middleware(Guard), Middleware(TrustedHostMiddleware, allowed_hosts=allowed)]
     blocks = build_page(Desk(settings.workspace, endpoint, base, settings.database_url))
-    _, url, _ = blocks.queue(default_concurrency_limit=None).launch(
-        server_name=host,
-        server_port=chosen,
+    url = _listen(
+        blocks.queue(default_concurrency_limit=None),
+        host,
+        port,
         share=False,
         prevent_thread_lock=True,
         quiet=True,
@@ -94,6 +97,17 @@ def launch(
         css=CSS,
     )
     return Page(url, blocks, uploads, settings.workspace)
+
+
+def _listen(blocks: Any, host: str, wanted: int | None, **options: Any) -> str:
+    """Launch on a port as `choose_port` has it; the page's URL. Somebody may take it before Gradio does: then on another."""
+    for _ in range(PORT_TRIES):
+        chosen = choose_port(host, wanted)
+        try:
+            return str(blocks.launch(server_name=host, server_port=chosen, **options)[1])
+        except OSError:
+            continue
+    raise PortTaken(f"port {chosen} on {host} was taken each time", mend="Give one with --port that nobody else uses.")
 
 
 def choose_port(host: str, wanted: int | None) -> int:
