@@ -12,12 +12,15 @@ from typing import Any
 import pytest
 from torch.utils.flop_counter import FlopCounterMode
 
+from style_clone.conversation import read_pairs, write_lines
 from style_clone.models import BaseModel, load_tokenizer
 from style_clone.train.data import collate
 from style_clone.train.lora import attach_lora
 from style_clone.train.loss import reply_nats
 from style_clone.train.recipe import Recipe
 from style_clone.train.tokens import Tokeniser
+from style_clone.workspace import PersonaFolder, write_json
+from tests import scorecards, training_fakes
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 RIVALS = ("trl_default", "trl_packed", "trainer")
@@ -142,3 +145,42 @@ def test_the_scorecards_statistics_gain_by_counting_once() -> None:
     assert found["figures"]["s_of_the_author"] == pytest.approx(1)
     assert found["figures"]["auc"] > 0.8
     assert 0 < found["ratios"]["ours/recounting"] < 0.1
+
+
+@pytest.fixture
+def authors_module(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import authors
+
+    return authors
+
+
+def test_authors_are_named_by_how_much_they_wrote(authors_module: ModuleType, tmp_path: Path) -> None:
+    folder = tmp_path / "authors" / "chat" / "here"
+    folder.mkdir(parents=True)
+    with (folder / "messages.jsonl").open("w") as file:
+        write_lines(file, ({"author": name} for name in "bacab"))
+    ranked = [authors_module.Author("x", "chat/here", rank).name(tmp_path) for rank in (1, 2, 3)]
+    assert ranked == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("card", [scorecards.full(), scorecards.cannot_measure()])
+def test_an_authors_row_is_numbers_without_anybodys_name(
+    authors_module: ModuleType, folder: PersonaFolder, card: dict[str, Any]
+) -> None:
+    write_json(folder.scorecard, card)
+    folder.adapter.mkdir()
+    write_json(folder.adapter / "run.json", {**training_fakes.RUN, "precision": "float32"})
+    row = authors_module.row(folder, "chat-1")
+    people = [card["author"].split()[0], *card["sizes"]["impostors_fitted"], *card["sizes"]["impostors_unseen"]]
+    told = json.dumps(row)
+    assert not [name for name in people if name in told]
+    assert row["pairs"]["train"] == len(read_pairs(folder.split("train"))) > 0
+    header, _, line = authors_module.table([row])
+    assert line.count("|") == header.count("|")
+    assert card["verdict"]["code"].replace("_", " ") in line
+    assert "0.94 (" in line or not card["gate"]["passed"]
+    assert "9 + 17 |" in line, "minutes of training and of evaluating"
+    found = authors_module.figures([row])
+    assert found["ratios"]["chat-1_predicted/actual_seconds"] == pytest.approx(512 / 545)
+    assert ("chat-1_s_clone" in found["figures"]) == card["gate"]["passed"]
