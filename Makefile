@@ -2,7 +2,7 @@
 .PHONY: setup demo test check clean
 
 PYTEST = .venv/bin/python -m pytest
-# The short tests share the cores; those that train, serve or drive a browser take all of them, one after the other.
+# The short tests share the cores; those that train or serve in earnest take all of them, one after the other.
 SHORT = -m "not slow" -n logical --maxprocesses 4 --dist loadfile
 
 setup:

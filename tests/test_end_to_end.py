@@ -109,8 +109,8 @@ def test_the_demo_checks_itself(home_with_model: Path, tmp_path: Path) -> None:
     """`demo --check --json` with less to learn from and a recipe cut short, as every other part of it is real."""
     environment = {**os.environ, "STYLE_CLONE_HOME": str(home_with_model)}
     train = [sys.executable, "-m", "style_clone", "train", "nell", "--set", "epochs=1", "--set", "learning_rate=2e-3"]
-    half = ["pairs", "nell", "--keep", "250"]
-    for command in (["ingest", "nell", str(CHATS.parent), "--me", "Nell Quayle"], half):
+    fewer = ["pairs", "nell", "--keep", "120"]
+    for command in (["ingest", "nell", str(CHATS.parent), "--me", "Nell Quayle"], fewer):
         subprocess.run(
             [sys.executable, "-m", "style_clone", *command], env=environment, check=True, capture_output=True
         )

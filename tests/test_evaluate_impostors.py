@@ -351,7 +351,6 @@ def test_halves_for_fitting_and_testing(count: int) -> None:
         assert any(names(split_for_test(everybody, seed)[1]) != names(unseen) for seed in range(10))
 
 
-@pytest.mark.slow
 def test_regulars_of_a_real_channel_and_letter_writers(corpora: Path, workspace: Workspace) -> None:
     irc = corpora / "authors" / "chat" / "duraspace-irc" / "messages.jsonl"
     letters = corpora / "authors" / "letters"

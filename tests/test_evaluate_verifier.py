@@ -284,7 +284,6 @@ def test_a_gate_without_reasons_is_passed() -> None:
     assert Gate(None, None, ()).passed
 
 
-@pytest.mark.slow
 def test_a_real_regular_ranks_above_regulars_never_met(corpora: Path) -> None:
     """Half of a channel's other regulars are fitted on, the other half tested on; the newest sixth is the author's test."""
     said: defaultdict[str, list[Reply]] = defaultdict(list)

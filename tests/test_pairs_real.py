@@ -19,8 +19,6 @@ from style_clone.words import count_words
 from style_clone.workspace import PersonaFolder, Workspace
 from tests.test_pairs_run import check_pairs
 
-pytestmark = pytest.mark.slow
-
 CORPORA = {
     "chat/duraspace-irc/messages.jsonl": "tdonohue",
     "email/r-sig-lists/messages.jsonl": "Dirk Eddelbuettel",

@@ -408,7 +408,6 @@ def test_a_scale_keeps_everything_on_the_picture() -> None:
     assert (scale.shape(-9, "clone"), scale.shape(9, "clone"), scale.shape(1, "clone")) == ("left", "right", "clone")
 
 
-@pytest.mark.slow
 def test_on_a_desk_on_a_phone_in_the_dark_and_on_paper(tmp_path: Path) -> None:
     from playwright.sync_api import sync_playwright
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import httpx
 import jsonschema
-import pytest
 from starlette.routing import Route
 
 from style_clone.serving import openapi, options
@@ -84,7 +83,6 @@ def test_it_is_open_to_all_and_answers_keep_to_it(workspace: Workspace) -> None:
         assert valid(httpx.get(f"{place.url}/v1/models/bob", **options).json(), "Error")
 
 
-@pytest.mark.slow
 def test_schemathesis_finds_no_answer_that_is_not_described(workspace: Workspace, tmp_path: Path) -> None:
     with served(workspace, "--gap", "0", "--first", "0") as place:
         done = schemathesis(place, tmp_path)

@@ -165,6 +165,7 @@ with processes.joined():
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_two_processes_resume_to_the_same_weights(folder: PersonaFolder, base: BaseModel, tmp_path: Path) -> None:
     script = tmp_path / "child.py"
     script.write_text(RESUMED)

@@ -20,8 +20,6 @@ from tests.fake_endpoint import KEY, FakeEndpoint, fake_endpoint
 from tests.page import DESKTOP, PHONE, PageDriver, browser_page, page_process
 from tests.sams_chat import write_chat
 
-pytestmark = pytest.mark.slow
-
 TRAINER = """
 import json, math, os, sys, time
 from pathlib import Path

@@ -13,8 +13,6 @@ from tests.fake_endpoint import KEY, fake_endpoint
 from tests.page import DESKTOP, PHONE, browser_page, page_process
 from tests.test_ui_pairs_browser import show
 
-pytestmark = pytest.mark.slow
-
 MEASURER = f"""
 import json, os, sys, time
 from pathlib import Path

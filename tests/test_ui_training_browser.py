@@ -17,8 +17,6 @@ from tests.page import DESKTOP, PHONE, PageDriver, browser_page, page_process
 from tests.test_ui_pairs_browser import show
 from tests.training_fakes import TRAINER
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture
 def url(sam: PersonaFolder, home: Path) -> Iterator[str]:

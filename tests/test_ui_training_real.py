@@ -12,7 +12,7 @@ from style_clone.ui.handlers.following import Follower
 from style_clone.workspace import Workspace
 from tests.tiny_base import paired, tiny_base
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 def test_planned_stopped_and_taken_up_with_the_real_commands(workspace: Workspace) -> None:
