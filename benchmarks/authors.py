@@ -23,7 +23,7 @@ from typing import Any
 from printing import tell
 
 from style_clone.conversation import SPLITS, read_lines, read_pairs
-from style_clone.evaluate.run import is_fresh
+from style_clone.evaluate.run import Options, is_fresh
 from style_clone.train import artifact
 from style_clone.train.checkpoints import Checkpoints
 from style_clone.workspace import PersonaFolder, Workspace, read_json
@@ -32,7 +32,7 @@ RECORDS = Path(__file__).resolve().parent / "records" / "authors.jsonl"
 CORPORA = Path(__file__).resolve().parents[2] / "shared" / "corpora"
 
 COLUMNS = (
-    *("author", "train / test replies", "gate AUC", "S plain", "S best prompt", "S clone", "ΔV"),
+    *("author", "train replies / test prompts × samples", "gate AUC", "S plain", "S best prompt", "S clone", "ΔV"),
     *("bits per byte, prompt / clone", "guardrails failed", "verdict", "minutes, train + evaluate"),
 )
 
@@ -70,8 +70,8 @@ AUTHORS = [
 ]
 
 
-def do(folder: PersonaFolder, author: Author, corpora: Path) -> None:
-    """Whatever of the line is not done yet, by the commands."""
+def do(folder: PersonaFolder, author: Author, corpora: Path, measuring: Sequence[str]) -> None:
+    """Whatever of the line is not done yet, by the commands; `measuring` are options of `evaluate`."""
     others = ["--impostors", str(corpora / author.impostors)] if author.impostors else []
     if not folder.messages.exists():
         style_clone(folder, "ingest", str(author.writing(corpora)), "--me", author.name(corpora))
@@ -80,7 +80,7 @@ def do(folder: PersonaFolder, author: Author, corpora: Path) -> None:
     if not (folder.adapter.exists() and artifact.is_fresh(folder)):
         style_clone(folder, "train", *(["--resume"] if Checkpoints.of(folder).newest() else []))
     if not (is_fresh(folder) and read_json(folder.scorecard)["kind"] == "full"):
-        style_clone(folder, "evaluate", *others)
+        style_clone(folder, "evaluate", *measuring, *others)
 
 
 def style_clone(folder: PersonaFolder, command: str, *options: str) -> None:
@@ -102,6 +102,7 @@ def row(folder: PersonaFolder, key: str) -> Row:
         "training": _training(run),
         "test_replies": sizes["test_replies"],
         "test_conversations": sizes["test_conversations"],
+        "samples": sizes["samples"],
         "impostors": len(sizes["impostors_fitted"]) + len(sizes["impostors_unseen"]),
         "exploratory": sizes["exploratory"],
         "gate": card["gate"],
@@ -144,7 +145,7 @@ def table(rows: Sequence[Row]) -> Iterator[str]:
         yield "| " + " | ".join(
             [
                 each["author"],
-                f"{each['pairs']['train']} / {each['test_replies']}",
+                f"{each['pairs']['train']} / {each['test_replies']} × {each['samples']}",
                 between(each["gate"]["auc"]),
                 *voices,
                 between(each["contrasts"].get("voice")),
@@ -187,6 +188,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     corpora = Path(os.environ.get("STYLE_CLONE_CORPORA") or CORPORA)
     parser.add_argument("--corpora", type=Path, default=corpora, help="where the real writing is")
     parser.add_argument("--home", type=Path, default=Path(".cache/authors"), help="where the personas are kept")
+    parser.add_argument("--prompts", type=int, default=Options.prompts, help="test messages answered, at most")
+    parser.add_argument("--samples", type=int, default=Options.samples, help="replies of each candidate to each")
     parser.add_argument("--records", type=Path, default=RECORDS, help="where the rows are kept")
     parser.add_argument("--json", action="store_true", help="print figures and ratios as JSON")
     return parser.parse_args(arguments)
@@ -199,7 +202,7 @@ def main() -> None:
     for author in AUTHORS:
         if author.key in options.only and author.key not in there:
             folder = workspace.folder(author.key)
-            do(folder, author, options.corpora)
+            do(folder, author, options.corpora, ["--prompts", str(options.prompts), "--samples", str(options.samples)])
             there[author.key] = row(folder, author.key)
             with options.records.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(there[author.key]) + "\n")

@@ -108,7 +108,8 @@ def check_what_was_made(workspace: Workspace) -> None:
 def test_the_demo_checks_itself(home_with_model: Path, tmp_path: Path) -> None:
     """`demo --check --json` with less to learn from and a recipe cut short, as every other part of it is real."""
     environment = {**os.environ, "STYLE_CLONE_HOME": str(home_with_model)}
-    train = [sys.executable, "-m", "style_clone", "train", "nell", "--set", "epochs=1", "--set", "learning_rate=2e-3"]
+    brief = [f"--set={setting}" for setting in ("epochs=1", "learning_rate=2e-3", "dev_tokens=3000")]
+    train = [sys.executable, "-m", "style_clone", "train", "nell", *brief]
     fewer = ["pairs", "nell", "--keep", "120"]
     for command in (["ingest", "nell", str(CHATS.parent), "--me", "Nell Quayle"], fewer):
         subprocess.run(
