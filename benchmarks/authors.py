@@ -87,9 +87,13 @@ def style_clone(folder: PersonaFolder, command: str, *options: str) -> None:
     """One command on the persona. Ends this program where it fails; it has said why."""
     home = folder.root.parent.parent
     called = [sys.executable, "-m", "style_clone", command, folder.slug, *options]
-    done = subprocess.run(called, env={**os.environ, "STYLE_CLONE_HOME": str(home)}, check=False)
-    if done.returncode:
-        sys.exit(done.returncode)
+    with subprocess.Popen(called, env={**os.environ, "STYLE_CLONE_HOME": str(home)}) as process:
+        try:
+            code = process.wait()
+        except KeyboardInterrupt:  # it was told too, and ends in order
+            code = process.wait()
+    if code:
+        sys.exit(code)
 
 
 def row(folder: PersonaFolder, key: str) -> Row:

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+import psutil
+
 from style_clone.conversation import Split
 from style_clone.errors import PersonaNotFound, StorageError, UsageError
 
@@ -230,6 +232,15 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
+
+
+def own_prefix(parent: Path, purpose: str) -> str:
+    """What the names of this process's passing folders in `parent` begin with; those of processes that were killed go."""
+    for left in parent.glob(f".{purpose}-*"):
+        owner = left.name.removeprefix(f".{purpose}-").partition("-")[0]
+        if not (owner.isdigit() and psutil.pid_exists(int(owner))):
+            shutil.rmtree(left, ignore_errors=True)
+    return f".{purpose}-{os.getpid()}-"
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from style_clone.errors import PortTaken, UsageError
 from style_clone.settings import Settings
-from style_clone.ui.run import launch, sweep_uploads
+from style_clone.ui.run import launch
 from tests.page import page_process
 
 LOADED = re.compile(r"""(?:src|href|data|action)=["']([^"']+)["']|url\(([^)]+)\)|@import\s+["']([^"']+)""")
@@ -81,17 +81,6 @@ def test_files_of_the_workspace_are_not_served(served: tuple[str, Path]) -> None
     secret.write_text("private")
     for path in (secret, Path("/etc/hostname")):
         assert get(f"{url}gradio_api/file={path}").status_code in (403, 404)
-
-
-def test_a_page_leaves_no_uploads_behind(tmp_path: Path) -> None:
-    gone = tmp_path / ".uploads-999999999-abc"
-    ours = tmp_path / f".uploads-{os.getpid()}-abc"
-    for folder in (gone, ours):
-        folder.mkdir()
-        (folder / "chat.txt").touch()
-    sweep_uploads(tmp_path)
-    assert not gone.exists()
-    assert ours.exists()
 
 
 def test_a_taken_port_is_told_before_anything_is_made(home: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from style_clone.errors import PersonaNotFound, StorageError, UsageError
 from style_clone.persona import Persona
-from style_clone.workspace import Workspace, atomic_file, atomic_folder, file_hash, read_json, write_json
+from style_clone.workspace import Workspace, atomic_file, atomic_folder, file_hash, own_prefix, read_json, write_json
 
 
 def make_persona(workspace: Workspace, slug: str = "nell") -> Persona:
@@ -123,3 +123,18 @@ def test_the_hash_is_of_the_bytes_in_order(tmp_path: Path) -> None:
     one, two = tmp_path / "a", tmp_path / "b"
     assert file_hash(one, two) != file_hash(two, one)
     assert file_hash(one) == "7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed"
+
+
+def test_passing_folders_of_killed_processes_go_and_others_stay(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    gone, other, ours = (
+        tmp_path / name for name in (".work-999999999-a", ".else-999999999-a", f".work-{os.getpid()}-a")
+    )
+    for folder in (elsewhere, gone, other, ours):
+        folder.mkdir()
+        (folder / "chat.txt").touch()
+    (gone / "persona").symlink_to(elsewhere)
+    prefix = own_prefix(tmp_path, "work")
+    assert ours.name.startswith(prefix)
+    assert not gone.exists()
+    assert [(folder / "chat.txt").exists() for folder in (elsewhere, other, ours)] == [True] * 3

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from style_clone.settings import ServeAs, Settings
-from style_clone.workspace import PersonaFolder, Workspace, storage_errors
+from style_clone.workspace import PersonaFolder, Workspace, own_prefix, storage_errors
 
 _NOT_ASKED_FOR = {"raw", "runs"}
 """What is in a persona's folder and nothing that an endpoint reads."""
@@ -28,7 +28,7 @@ def home_aside(settings: Settings, folder: PersonaFolder, purpose: str, serve_as
     """
     workspace = settings.workspace
     logs = workspace.logs / purpose  # those of an endpoint that runs beside this one stay its own
-    with tempfile.TemporaryDirectory(dir=folder.root, prefix=f".{purpose}.") as made:
+    with tempfile.TemporaryDirectory(dir=folder.root, prefix=own_prefix(folder.root, purpose)) as made:
         home = Workspace(Path(made))
         with storage_errors(home.home):
             for ours, theirs in ((home.models, workspace.models), (home.logs, logs)):

@@ -23,7 +23,15 @@ from style_clone.pairs.run import RULES, last_options, load_summary
 from style_clone.pairs.summary import PairsSummary
 from style_clone.persona import Persona
 from style_clone.progress import WARNING, Event, Report, silent
-from style_clone.workspace import PersonaFolder, atomic_folder, file_hash, read_json, storage_errors, write_json
+from style_clone.workspace import (
+    PersonaFolder,
+    atomic_folder,
+    file_hash,
+    own_prefix,
+    read_json,
+    storage_errors,
+    write_json,
+)
 
 SAMPLES = Path(__file__).resolve().parents[2] / "corpus"
 """The sample corpora; only a clone of the project has them."""
@@ -57,7 +65,7 @@ def find(
     if kept is None:
         with (
             storage_errors(folder.impostors),
-            tempfile.TemporaryDirectory(dir=folder.root, prefix=".impostors.") as made,
+            tempfile.TemporaryDirectory(dir=folder.root, prefix=own_prefix(folder.root, "impostors")) as made,
         ):
             search = Search(folder, Path(made), report)
             note = _search(search, summary, extra, most)

@@ -12,14 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from style_clone import jobs
 from style_clone.client import Address
 from style_clone.errors import PortTaken, UsageError
 from style_clone.models import DEFAULT_BASE
 from style_clone.settings import LOOPBACK, PRIVATE_ENVIRONMENT, Settings
-from style_clone.workspace import Workspace, storage_errors
+from style_clone.workspace import Workspace, own_prefix, storage_errors
 
 USUAL_PORT = 7860
 PORT_TRIES = 3
@@ -130,13 +128,4 @@ def choose_port(host: str, wanted: int | None) -> int:
 def _uploads_folder(home: Path) -> Path:
     with storage_errors(home):
         home.mkdir(parents=True, exist_ok=True)
-        sweep_uploads(home)
-        return Path(tempfile.mkdtemp(prefix=f".uploads-{os.getpid()}-", dir=home))
-
-
-def sweep_uploads(home: Path) -> None:
-    """Delete what pages that were killed have left; the folder's name has its page's process."""
-    for folder in home.glob(".uploads-*"):
-        owner = folder.name.split("-")[1]
-        if not (owner.isdigit() and psutil.pid_exists(int(owner))):
-            shutil.rmtree(folder, ignore_errors=True)
+        return Path(tempfile.mkdtemp(prefix=own_prefix(home, "uploads"), dir=home))
