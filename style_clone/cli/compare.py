@@ -74,4 +74,6 @@ def _compared(found: Settings, a: str, b: str, on: On, options: Options, report:
         side_by_side(found, sides, base, "apart" if apart_pays(found, base, 2) else "adapters") as beside,
         endpoint.start(beside, base=base.source, report=report) as address,
     ):
+        if beside.serve_as == "apart":
+            endpoint.wait_for_personas(address, beside.workspace, report)
         return compare(sides, Instruments(base, address, embed), options, on, report=report)

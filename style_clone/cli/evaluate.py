@@ -135,5 +135,7 @@ def _fully(
         apart = found.endpoint_url is None and apart_pays(found, base, 1)
         served = stack.enter_context(alone(found, folder)) if apart else found
         address = stack.enter_context(endpoint.start(served, base=base.source, report=report))
+        if apart:
+            endpoint.wait_for_personas(address, served.workspace, report)
         store = stack.enter_context(Store(found.database_url))
         return evaluate(folder, Tools(base, address, embed, store, rival), options, report=report)

@@ -15,14 +15,17 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 
+from style_clone.client import Address
 from style_clone.errors import ServingError, StorageError
-from style_clone.progress import Report, silent
+from style_clone.progress import Event, Report, silent
 from style_clone.serving.child import ServeChild
 from style_clone.serving.engine import START_SECONDS
 from style_clone.serving.gateway import SERVICE
+from style_clone.serving.merged import ENGINE_STARTING
 from style_clone.settings import Settings
 from style_clone.workspace import Workspace, read_json, storage_errors, write_json
 
@@ -31,6 +34,8 @@ SESSION_LIFETIME = timedelta(days=7)
 _POLL_SECONDS = 0.2
 _FETCH_SECONDS = 1800.0
 _LOCK_TRIES = 20
+_REPLY_SECONDS = 120.0
+_LOOK_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,29 @@ def start(settings: Settings, *, base: str | None = None, report: Report = silen
         return
     with _found_or_started(settings, base, report) as endpoint, _session_key(settings, endpoint) as key:
         yield Endpoint(endpoint.url, key, endpoint.base, endpoint.needs_key)
+
+
+def wait_for_personas(running: Address, workspace: Workspace, report: Report = silent) -> None:
+    """Wait until every persona of the home answers, and not the base model alone.
+
+    Engines of their own are compiled in the background; beside a base model under full load that takes many times as long,
+    and slows that down as well. Raises ServingError where one cannot be had.
+    """
+    headers = {"Authorization": f"Bearer {running.key}"} if running.key else {}
+    with httpx.Client(base_url=running.url, headers=headers, trust_env=False, timeout=_REPLY_SECONDS) as client:
+        for persona in workspace.personas():
+            report(Event("engine", f"waiting for the engine of {persona.slug}"))
+            while (refusal := _refusal(client, persona.slug)).get("code") == ENGINE_STARTING:
+                time.sleep(_LOOK_SECONDS)
+            if refusal:
+                raise ServingError(f"{persona.slug} is not served: {refusal['message']}", mend="Run it again.")
+
+
+def _refusal(client: httpx.Client, model: str) -> dict[str, Any]:
+    """The error that one token of this model is answered with; empty where it is given."""
+    body = {"model": model, "messages": [{"role": "user", "content": "hi"}], "max_tokens": 1}
+    answer = client.post("/v1/chat/completions", json=body)
+    return {} if answer.is_success else dict(answer.json()["error"])
 
 
 @contextmanager

@@ -39,6 +39,8 @@ NOTE = "style-clone.json"
 ENGINE_STARTING = "engine_starting"
 _MAKING_SECONDS = 15
 _SHARE_FOR_A_WHILE = 2 / 3
+_COMPILING_SECONDS = 3600.0
+"""Nobody waits in vain for it: it is compiled beside engines that answer, and two busy cores took more than ten minutes."""
 _TICK_SECONDS = 1.0
 _TRIES = 2
 
@@ -146,7 +148,7 @@ class Merged:
             self._starting = engine = Engine(folder, adapter.name, self._workspace, merged=True)
             if self._closed:
                 return
-            await asyncio.to_thread(engine.start)
+            await asyncio.to_thread(engine.start, deadline_seconds=_COMPILING_SECONDS)
         except StyleCloneError as error:
             self._failures[adapter.name] = self._failures.get(adapter.name, 0) + 1
             report(Event("engine", f"{adapter.slug} is not served merged: {error.problem}"))
