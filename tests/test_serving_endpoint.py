@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import http.server
+import json
 import os
 import socket
 import subprocess
@@ -107,6 +108,45 @@ def test_an_endpoint_elsewhere_is_taken_from_the_environment(home: Path) -> None
     with endpoint.start(Settings.from_environment(environment)) as found:
         assert (found.url, found.key) == ("https://far.example", "sc-x")
     assert not home.exists()
+
+
+@contextmanager
+def refusing(codes: list[str], asked: list[str]) -> Iterator[str]:
+    """Something that refuses with these codes, one a request, and then answers; `asked` are the models in turn."""
+    left = iter(codes)
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["model"])
+            code = next(left, None)
+            self.send_response(503 if code else 200)
+            self.end_headers()
+            self.wfile.write(json.dumps({"error": {"message": "not yet", "code": code}} if code else {}).encode())
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def test_personas_are_waited_for_until_their_engines_answer(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endpoint, "_LOOK_SECONDS", 0)
+    for slug in ("ann", "bob"):
+        make_persona(workspace, slug)
+    asked: list[str] = []
+    with refusing(["engine_starting", "engine_starting"], asked) as url:
+        endpoint.wait_for_personas(endpoint.Endpoint(url), workspace)
+    assert asked == ["ann", "ann", "ann", "bob"]
+    with (
+        refusing(["engine_starting", "not_loaded"], asked) as url,
+        pytest.raises(ServingError, match="ann is not served"),
+    ):
+        endpoint.wait_for_personas(endpoint.Endpoint(url), workspace)
 
 
 def test_one_endpoint_a_home(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
