@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,6 +46,31 @@ def test_every_question_is_asked_once_and_told(endpoint: FakeEndpoint, tmp_path:
         0.05,
         1.05,
     )
+
+
+@pytest.mark.parametrize(("characters", "most"), [(30_000, 3), (300_000, 1)])
+def test_no_more_tokens_are_asked_for_at_once_than_a_cache_holds(
+    endpoint: FakeEndpoint, tmp_path: Path, characters: int, most: int
+) -> None:
+    lock, now, seen = threading.Lock(), 0, []
+
+    def voice(body: dict[str, Any]) -> str:
+        nonlocal now
+        with lock:
+            now += 1
+            seen.append(now)
+        time.sleep(0.05)
+        with lock:
+            now -= 1
+        return "yes"
+
+    endpoint.voice = voice
+    long = [
+        replace(each, messages=({"role": "user", "content": f"{each.key}{'x' * characters}"},)) for each in questions(9)
+    ]
+    Answers(tmp_path / "answers.jsonl").ask(endpoint, long, quiet)
+    assert len(seen) == 9
+    assert max(seen) == most
 
 
 def test_kept_answers_are_not_asked_again(endpoint: FakeEndpoint, tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 
 USERS = 48
 """Requests at once: vLLM's speed on two cores still grows from 16 to 64 of them, and the endpoint answers 64 at a time."""
+TOKENS_AT_ONCE = 32_768
+"""Of prompts and replies at once, about: four full contexts, which vLLM's cache always holds. What it has begun beyond that
+it drops and begins again, prompt and all, and on two cores comes to almost nothing."""
+CHARACTERS_A_TOKEN = 3
+"""Rather few, so that prompts are taken for longer than they are."""
 RETRIES = 12
 """As often as the endpoint says when to come again: a persona's own engine may take some minutes to be made."""
 
@@ -77,6 +82,28 @@ class Answer:
     seconds: float
 
 
+class _Room:
+    """Lets questions in as long as their tokens fit, and one that never would by itself."""
+
+    def __init__(self, tokens: int) -> None:
+        self._size = self._left = tokens
+        self._changed = asyncio.Condition()
+
+    @asynccontextmanager
+    async def for_(self, question: Question) -> AsyncIterator[None]:
+        characters = sum(len(turn["content"]) for turn in question.messages)
+        need = min(self._size, characters // CHARACTERS_A_TOKEN + question.decoding.max_tokens)
+        async with self._changed:
+            await self._changed.wait_for(lambda: need <= self._left)
+            self._left -= need
+        try:
+            yield
+        finally:
+            async with self._changed:
+                self._left += need
+                self._changed.notify_all()
+
+
 @dataclass
 class Answers:
     """The answers in `path`, by question. Lines that a crash has cut short are asked again."""
@@ -106,7 +133,7 @@ class Answers:
 
     async def _ask(self, address: Address, questions: Sequence[Question], on_left: Callable[[int], None]) -> None:
         left = len(questions)
-        waiting = iter(questions)
+        waiting, room = iter(questions), _Room(TOKENS_AT_ONCE)
         last = time.monotonic()
         with storage_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -120,7 +147,8 @@ class Answers:
                     async def user() -> None:
                         nonlocal left, last
                         for question in waiting:  # shared by all: whoever is done takes the next
-                            answer = await _answer(patient, question)
+                            async with room.for_(question):
+                                answer = await _answer(patient, question)
                             now = time.monotonic()
                             answer, last = replace(answer, seconds=now - last), now
                             self.known[question.key] = answer
