@@ -28,7 +28,7 @@ USERS = 48
 """Requests at once: vLLM's speed on two cores still grows from 16 to 64 of them, and the endpoint answers 64 at a time."""
 TOKENS_AT_ONCE = 32_768
 """Of prompts and replies at once, about: four full contexts, which vLLM's cache always holds. What it has begun beyond that
-it drops and begins again, prompt and all, and on two cores comes to almost nothing."""
+it may have to drop and begin again, prompt and all."""
 CHARACTERS_A_TOKEN = 3
 """Rather few, so that prompts are taken for longer than they are."""
 RETRIES = 12
