@@ -19,8 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-import psutil
-
 from style_clone.conversation import Split
 from style_clone.errors import PersonaNotFound, StorageError, UsageError
 
@@ -236,6 +234,8 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 def own_prefix(parent: Path, purpose: str) -> str:
     """What the names of this process's passing folders in `parent` begin with; those of processes that were killed go."""
+    import psutil  # not for commands that make no such folder
+
     for left in parent.glob(f".{purpose}-*"):
         owner = left.name.removeprefix(f".{purpose}-").partition("-")[0]
         if not (owner.isdigit() and psutil.pid_exists(int(owner))):

@@ -27,9 +27,13 @@ RIVALS = ("trl_default", "trl_packed", "trainer")
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-@pytest.fixture
-def corpora_module(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+@pytest.fixture(autouse=True)
+def importable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(BENCHMARKS))
+
+
+@pytest.fixture
+def corpora_module() -> ModuleType:
     import train_corpora
 
     return train_corpora
@@ -42,10 +46,7 @@ def run(script: str, base: BaseModel, *options: str) -> Any:
     return json.loads(done.stdout)
 
 
-def test_work_is_what_torch_counts(
-    base: BaseModel, corpora_module: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
+def test_work_is_what_torch_counts(base: BaseModel, corpora_module: ModuleType) -> None:
     import train_ceiling
 
     corpus = corpora_module.load(corpora_module.SHORT)
@@ -124,8 +125,7 @@ def test_a_sweep_goes_on_where_it_stopped(base: BaseModel, tmp_path: Path) -> No
     assert all(row["best_dev_nats"] == min(point["dev_nats"] for point in row["curve"][1:]) for row in again)
 
 
-def test_a_sweep_changes_one_setting_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
+def test_a_sweep_changes_one_setting_at_a_time() -> None:
     import sweep
 
     made = list(sweep.changes())
@@ -148,8 +148,7 @@ def test_the_scorecards_statistics_gain_by_counting_once() -> None:
 
 
 @pytest.fixture
-def authors_module(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
+def authors_module() -> ModuleType:
     import authors
 
     return authors

@@ -10,8 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -22,26 +21,35 @@ from style_clone.serving import auth, endpoint, run
 from style_clone.settings import Settings
 from style_clone.store import Store
 from style_clone.workspace import Workspace, write_json
+from tests.fake_endpoint import listening
 from tests.serving_fakes import make_persona
 
 
-@contextmanager
-def answering(body: bytes = b'{"service": "style-clone", "status": "ok"}') -> Iterator[str]:
+class Quiet(http.server.BaseHTTPRequestHandler):
+    """Says nothing of its requests."""
+
+    def say(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def serving(handler: type[Quiet]) -> AbstractContextManager[str]:
+    """A server of this handler; gives its root."""
+    return listening(http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler))
+
+
+def answering(body: bytes = b'{"service": "style-clone", "status": "ok"}') -> AbstractContextManager[str]:
     """Something that answers /health."""
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_GET(self) -> None:
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(body)
+            self.say(200, body)
 
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
+    return serving(Handler)
 
 
 @pytest.fixture
@@ -110,26 +118,18 @@ def test_an_endpoint_elsewhere_is_taken_from_the_environment(home: Path) -> None
     assert not home.exists()
 
 
-@contextmanager
-def refusing(codes: list[str], asked: list[str]) -> Iterator[str]:
+def refusing(codes: list[str], asked: list[str]) -> AbstractContextManager[str]:
     """Something that refuses with these codes, one a request, and then answers; `asked` are the models in turn."""
     left = iter(codes)
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_POST(self) -> None:
             asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["model"])
             code = next(left, None)
-            self.send_response(503 if code else 200)
-            self.end_headers()
-            self.wfile.write(json.dumps({"error": {"message": "not yet", "code": code}} if code else {}).encode())
+            error = {"error": {"message": "not yet", "code": code}} if code else {}
+            self.say(503 if code else 200, json.dumps(error).encode())
 
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
+    return serving(Handler)
 
 
 def test_personas_are_waited_for_until_their_engines_answer(
@@ -146,6 +146,14 @@ def test_personas_are_waited_for_until_their_engines_answer(
         refusing(["engine_starting", "not_loaded"], asked) as url,
         pytest.raises(ServingError, match="ann is not served"),
     ):
+        endpoint.wait_for_personas(endpoint.Endpoint(url), workspace)
+
+
+def test_waiting_for_personas_of_an_endpoint_that_ended_is_told(workspace: Workspace) -> None:
+    make_persona(workspace, "ann")
+    with refusing([], []) as url:
+        pass
+    with pytest.raises(ServingError, match="does not answer"):
         endpoint.wait_for_personas(endpoint.Endpoint(url), workspace)
 
 

@@ -216,6 +216,7 @@ def test_the_contact_a_clone_writes_to_is_chosen(
         expect(contact).to_have_value("Tam")
         driver.choose("chat-persona", "ann")
         expect(contact).to_have_count(0)
+        expect(driver.page.locator("#chat-clone .message")).to_have_count(0)
         driver.chat("and you?")
         assert "name" not in endpoint.asked("ann")[-1]["messages"][-1]
         assert driver.errors == []

@@ -6,6 +6,7 @@ the process however that ends, so a file left behind is recognised.
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import json
 import os
@@ -15,11 +16,10 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import httpx
 
-from style_clone.client import Address
+from style_clone.client import Address, connect
 from style_clone.errors import ServingError, StorageError
 from style_clone.progress import Event, Report, silent
 from style_clone.serving.child import ServeChild
@@ -34,7 +34,6 @@ SESSION_LIFETIME = timedelta(days=7)
 _POLL_SECONDS = 0.2
 _FETCH_SECONDS = 1800.0
 _LOCK_TRIES = 20
-_REPLY_SECONDS = 120.0
 _LOOK_SECONDS = 1.0
 
 
@@ -81,24 +80,27 @@ def start(settings: Settings, *, base: str | None = None, report: Report = silen
 def wait_for_personas(running: Address, workspace: Workspace, report: Report = silent) -> None:
     """Wait until every persona of the home answers, and not the base model alone.
 
-    Engines of their own are compiled in the background; beside a base model under full load that takes many times as long,
-    and slows that down as well. Raises ServingError where one cannot be had.
+    Engines of their own are compiled in the background, and beside a base model under full load they are starved for as long
+    as that lasts. Raises ServingError where one cannot be had or the endpoint ends.
     """
-    headers = {"Authorization": f"Bearer {running.key}"} if running.key else {}
-    with httpx.Client(base_url=running.url, headers=headers, trust_env=False, timeout=_REPLY_SECONDS) as client:
-        for persona in workspace.personas():
-            report(Event("engine", f"waiting for the engine of {persona.slug}"))
-            while (refusal := _refusal(client, persona.slug)).get("code") == ENGINE_STARTING:
-                time.sleep(_LOOK_SECONDS)
-            if refusal:
-                raise ServingError(f"{persona.slug} is not served: {refusal['message']}", mend="Run it again.")
+    for persona in workspace.personas():
+        report(Event("engine", f"waiting for the engine of {persona.slug}"))
+        asyncio.run(_wait_for(running, persona.slug))
 
 
-def _refusal(client: httpx.Client, model: str) -> dict[str, Any]:
-    """The error that one token of this model is answered with; empty where it is given."""
-    body = {"model": model, "messages": [{"role": "user", "content": "hi"}], "max_tokens": 1}
-    answer = client.post("/v1/chat/completions", json=body)
-    return {} if answer.is_success else dict(answer.json()["error"])
+async def _wait_for(running: Address, model: str) -> None:
+    from openai import InternalServerError
+
+    async with connect(running) as client:
+        ask = client.with_options(max_retries=0).chat.completions.create
+        while True:
+            try:
+                await ask(model=model, messages=[{"role": "user", "content": "hi"}], max_tokens=1)
+                return
+            except InternalServerError as error:
+                if error.code != ENGINE_STARTING:
+                    raise ServingError(f"{model} is not served: {error.message}", mend="Run it again.") from error
+            await asyncio.sleep(_LOOK_SECONDS)
 
 
 @contextmanager
