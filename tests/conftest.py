@@ -31,6 +31,14 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
+def seen(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file for which a stand-in's plan waits, and its training at two thirds (tests/training_fakes.py)."""
+    path = home / "seen"
+    monkeypatch.setenv("FAKE_SEEN", str(path))
+    return path
+
+
+@pytest.fixture
 def workspace(home: Path) -> Workspace:
     """The workspace in the test's own home."""
     return Workspace(home)

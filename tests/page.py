@@ -20,6 +20,8 @@ from playwright.sync_api import Locator, Page, Request, expect, sync_playwright
 DESKTOP = (1280, 900)
 PHONE = (390, 844)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+BUSY_MS = 60_000
+"""How long what a person would see at once may take: other tests keep the processor busy meanwhile."""
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -69,10 +71,12 @@ def browser_page(url: str, size: tuple[int, int] = DESKTOP, *, dark: bool = Fals
     executable = next(filter(None, map(shutil.which, BROWSERS)), None)
     if executable is None:
         pytest.skip(f"no browser here (looked for {', '.join(BROWSERS)}); on Debian: apt install chromium")
+    expect.set_options(timeout=BUSY_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, headless=True, args=list(FLAGS))
         view = {"width": size[0], "height": size[1]}
         context = browser.new_context(viewport=view, color_scheme="dark" if dark else "light")  # type: ignore[arg-type]
+        context.set_default_timeout(BUSY_MS)
         driver = PageDriver(context.new_page())
         try:
             driver.open(url)
@@ -108,7 +112,7 @@ class PageDriver:
         """Go to a tab: "Writing", "Pairs", "Train", "Scorecard" or "Chat"."""
         tab = self.page.get_by_role("tab", name=name).first
         behind = self.page.locator(".overflow-dropdown button", has_text=name).first
-        tab.or_(behind).first.wait_for(state="attached", timeout=20_000)
+        tab.or_(behind).first.wait_for(state="attached")
         if tab.count() == 0:
             # In a narrow window the last tabs are behind a button.
             self.page.locator(".overflow-menu > button").click()
@@ -119,7 +123,7 @@ class PageDriver:
         """Drop files; returns the preview once it names the last of them."""
         self.page.locator("#writing-files input[type=file]").set_input_files([str(file) for file in files])
         preview = self.page.locator("#writing-preview")
-        expect(preview).to_contain_text(files[-1].name, timeout=60_000)
+        expect(preview).to_contain_text(files[-1].name)
         return preview
 
     def choose_author(self, name: str) -> None:
@@ -150,10 +154,9 @@ class PageDriver:
         self.step("Train")
         if base is not None:
             self.page.locator("#train-base input, #train-base textarea").first.fill(base)
-        button = self.page.locator("#train-start")
-        expect(button).to_be_enabled(timeout=20_000)
-        button.click()
-        self.page.locator("#train-status [role=progressbar]").wait_for(timeout=180_000)
+        expect(self.page.locator("#train-persona input")).not_to_have_value("")
+        self.page.locator("#train-start").click()
+        self.page.locator("#train-status [role=progressbar]").wait_for()
 
     def choose(self, dropdown: str, name: str) -> None:
         """Choose from the dropdown with that id."""
@@ -164,7 +167,7 @@ class PageDriver:
         """Ask and wait for both replies; returns the bubbles of clone and prompted baseline."""
         self.step("Chat")
         before = [len(self.bubbles(side)) for side in ("clone", "prompted")]
-        expect(self.page.locator("#chat-persona input")).not_to_have_value("", timeout=20_000)
+        expect(self.page.locator("#chat-persona input")).not_to_have_value("")
         box = self.page.locator("#chat-text textarea, #chat-text input").first
         box.fill(text)
         box.press("Enter")
@@ -186,7 +189,7 @@ class PageDriver:
         return int(self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
 
     def _wait_until_ready(self) -> None:
-        self.page.get_by_role("tab", name="Writing").first.wait_for(timeout=60_000)
+        self.page.get_by_role("tab", name="Writing").first.wait_for()
 
     def _wait_for_replies(self, before: list[int], timeout_seconds: float) -> None:
         script = """([before, still]) => ["clone", "prompted"].every((side, number) => {

@@ -313,6 +313,7 @@ def test_the_endpoint_is_reached_from_another_network_and_its_engine_is_not(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_vllm_is_not_reached_from_another_network(network: Network, home: Path, base_model: BaseModel) -> None:
     workspace = prepare(home, base_model)
     command = [sys.executable, "-m", "style_clone", "serve", "--host", network.ours, "--json"]

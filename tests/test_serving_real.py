@@ -374,6 +374,7 @@ def test_an_adapter_too_large_for_the_running_engine_is_told(serving: Live, clie
     serving.workspace.delete("carl")
 
 
+@pytest.mark.long
 def test_it_survives_the_death_of_its_engine_and_ends_cleanly(tmp_path: Path, base_model: BaseModel) -> None:
     home = tmp_path / "live"
     with live(home, base_model) as serving:

@@ -19,31 +19,8 @@ from style_clone.workspace import Workspace, read_json
 from tests.fake_endpoint import KEY, FakeEndpoint, fake_endpoint
 from tests.page import DESKTOP, PHONE, PageDriver, browser_page, page_process
 from tests.sams_chat import write_chat
+from tests.training_fakes import TRAINER
 
-TRAINER = """
-import json, math, os, sys, time
-from pathlib import Path
-from style_clone.cli.terminal import progress
-from style_clone.progress import Event
-slug, steps = sys.argv[2], int(os.environ.get("FAKE_STEPS", "60"))
-with progress(quiet=True) as report:
-    report(Event("train", "reading pairs and base model"))
-    figures = {"dev loss": 4.45}
-    report(Event("train", "", 0, 0, figures))
-    for step in range(1, steps + 1):
-        time.sleep(0.1)
-        figures |= {"loss": 3.1 + 1.6 * math.exp(-step / 18) + 0.15 * math.sin(step * 1.7), "tokens/s": 780 + step % 5}
-        report(Event("train", "", step, steps, figures))
-        if step % max(1, steps // 3) == 0:
-            figures["dev loss"] = 3.35 + 1.1 * math.exp(-step / 15)
-            report(Event("train", "", step, steps, figures))
-    for done in (1, 2, 3):
-        report(Event("evaluate", "clone", done, 3))
-    bits = {"plain": 2.61, "prompted": 2.48, "clone": 1.87}
-    verdict = "The clone predicts this writer better than the prompt does."
-    home = Path(os.environ["STYLE_CLONE_HOME"])
-    (home / "personas" / slug / "scorecard.json").write_text(json.dumps({"bits_per_byte": bits, "verdict": verdict}))
-"""
 SHOTS = Path(os.environ.get("STYLE_CLONE_SHOTS") or Path(tempfile.gettempdir()) / "style-clone-shots")
 
 
@@ -73,7 +50,13 @@ def show(driver: PageDriver, name: str) -> None:
 
 @pytest.mark.parametrize(("kind", "size"), [("desktop", DESKTOP), ("phone", PHONE)])
 def test_from_a_file_to_two_replies(
-    kind: str, size: tuple[int, int], url: str, endpoint: FakeEndpoint, workspace: Workspace, tmp_path: Path
+    kind: str,
+    size: tuple[int, int],
+    seen: Path,
+    url: str,
+    endpoint: FakeEndpoint,
+    workspace: Workspace,
+    tmp_path: Path,
 ) -> None:
     chat = write_chat(tmp_path / "WhatsApp Chat with Ann.txt")
     with browser_page(url, size) as driver:
@@ -90,11 +73,12 @@ def test_from_a_file_to_two_replies(
         driver.page.locator("#pairs-train").click()
         expect(driver.page.locator("#train-persona input")).to_have_value("sam")
         driver.start_training()
-        driver.page.locator("#train-chart svg:visible .sc-curve-1 circle").nth(1).wait_for(timeout=60_000)
+        driver.page.locator("#train-chart svg:visible .sc-curve-1 circle").nth(1).wait_for()
         show(driver, f"{kind}-3-training")
         driver.reload()
         driver.step("Train")
-        driver.page.locator("#train-status [role=progressbar]").wait_for(timeout=20_000)
+        driver.page.locator("#train-status [role=progressbar]").wait_for()
+        seen.touch()
         driver.page.locator("#train-status .sc-good").wait_for(timeout=120_000)
         expect(driver.page.locator("#train-result")).to_contain_text("1.87")
         show(driver, f"{kind}-3-trained")
@@ -130,7 +114,7 @@ def test_what_is_missing_is_told_and_nothing_is_lost(url: str, tmp_path: Path) -
         expect(result).to_contain_text("consent is missing")
         driver.page.locator("#writing-consent input").check()
         driver.page.locator("#writing-read").click()
-        expect(result).to_contain_text("usable pairs", timeout=30_000)
+        expect(result).to_contain_text("usable pairs")
         expect(preview).to_contain_text("chat.txt")
         show(driver, "desktop-error")
         assert driver.page.title() == "style-clone"
@@ -159,7 +143,7 @@ def test_training_can_be_cancelled_and_chat_stopped_and_cleared(
         driver.read_writing(slug="sam")
         driver.start_training()
         driver.page.locator("#train-cancel").click()
-        expect(driver.page.locator("#train-status")).to_contain_text("cancelled", timeout=20_000)
+        expect(driver.page.locator("#train-status")).to_contain_text("cancelled")
 
         endpoint.models += ["sam", "sam@prompted"]
         endpoint.replies = {"sam": "word " * 2000, "sam@prompted": "word " * 2000}
@@ -168,7 +152,7 @@ def test_training_can_be_cancelled_and_chat_stopped_and_cleared(
         box = driver.page.locator("#chat-text textarea")
         box.fill("talk to me")
         box.press("Enter")
-        expect(driver.page.locator("#chat-prompted .message.bot")).to_contain_text("word word", timeout=20_000)
+        expect(driver.page.locator("#chat-prompted .message.bot")).to_contain_text("word word")
         driver.page.locator("#chat-stop").click()
         said = settled(driver, "clone")
         assert len(said[0]) < 5000, "it was stopped long before its end"

@@ -87,7 +87,7 @@ def leave_one_out(page: Page) -> str:
 
 def apply(page: Page) -> None:
     page.locator("#pairs-apply").click()
-    expect(page.locator("#pairs-bar")).to_contain_text("Done", timeout=60_000)
+    expect(page.locator("#pairs-bar")).to_contain_text("Done")
     expect(page.locator("#pairs-apply")).to_be_hidden()
 
 

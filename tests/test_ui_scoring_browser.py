@@ -41,15 +41,15 @@ def test_measured_cancelled_and_read(
     ):
         page = driver.page
         driver.step("Scorecard")
-        expect(page.locator("#scorecard-page")).to_contain_text("not been measured yet", timeout=20_000)
+        expect(page.locator("#scorecard-page")).to_contain_text("not been measured yet")
         page.locator("#scorecard-measure").click()
-        expect(page.locator("#scorecard-status")).to_contain_text("plain", timeout=30_000)
+        expect(page.locator("#scorecard-status")).to_contain_text("plain")
         show(driver, f"{kind}-scorecard-1-running")
         page.locator("#scorecard-cancel").click()
-        expect(page.locator("#scorecard-status")).to_contain_text("cancelled", timeout=30_000)
+        expect(page.locator("#scorecard-status")).to_contain_text("cancelled")
         page.locator("#scorecard-quick").click()
         frame = page.frame_locator("#scorecard-page iframe")
-        expect(frame.locator("h1")).to_contain_text("Fine-tuning is worth it", timeout=30_000)
+        expect(frame.locator("h1")).to_contain_text("Fine-tuning is worth it")
         show(driver, f"{kind}-scorecard-2-done")
         inside = page.locator("#scorecard-page iframe").evaluate(
             "frame => frame.offsetHeight - frame.contentDocument.documentElement.offsetHeight"

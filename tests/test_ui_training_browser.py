@@ -24,22 +24,25 @@ def url(sam: PersonaFolder, home: Path) -> Iterator[str]:
         yield address
 
 
-def plan(driver: PageDriver) -> None:
+def plan(driver: PageDriver, seen: Path) -> None:
     driver.step("Train")
     driver.page.locator("#train-plan-start").click()
-    expect(driver.page.locator("#train-plan .sc-gauge [aria-current]")).to_contain_text("comparable", timeout=30_000)
+    seen.touch()
+    expect(driver.page.locator("#train-plan .sc-gauge [aria-current]")).to_contain_text("comparable")
 
 
 @pytest.mark.parametrize(
     ("kind", "size", "dark"), [("desktop", DESKTOP, False), ("phone", PHONE, False), ("dark", DESKTOP, True)]
 )
-def test_planned_trained_cancelled_and_gone_on_with(kind: str, size: tuple[int, int], dark: bool, url: str) -> None:
+def test_planned_trained_cancelled_and_gone_on_with(
+    kind: str, size: tuple[int, int], dark: bool, seen: Path, url: str
+) -> None:
     with browser_page(url, size, dark=dark) as driver:
         page = driver.page
         driver.step("Train")
         expect(page.locator("#train-plan")).to_contain_text("Plan it first")
         show(driver, f"{kind}-train-1-begin")
-        plan(driver)
+        plan(driver, seen)
         show(driver, f"{kind}-train-2-planned")
         for fold in page.locator("#train-plan summary").all():
             fold.click()
@@ -48,21 +51,23 @@ def test_planned_trained_cancelled_and_gone_on_with(kind: str, size: tuple[int, 
         expect(page.locator("#train-base :is(input, textarea)")).to_have_value("HuggingFaceTB/SmolLM2-360M-Instruct")
         page.locator("#train-base :is(input, textarea)").fill("smollm2-135m")
 
+        seen.unlink()
         driver.start_training()
-        expect(page.locator("#train-voice .sc-said")).to_have_count(3, timeout=30_000)
+        expect(page.locator("#train-voice .sc-said")).to_have_count(3)
         show(driver, f"{kind}-train-3-running")
         page.locator("#train-cancel").click()
-        expect(page.locator("#train-status")).to_contain_text("the adapter of step 10 was kept", timeout=20_000)
+        expect(page.locator("#train-status")).to_contain_text("the adapter of step 10 was kept")
         expect(page.locator("#train-result")).to_contain_text("It was cancelled")
         show(driver, f"{kind}-train-4-cancelled")
 
         driver.reload()
         driver.step("Train")
         page.locator("#train-go-on").click()
-        page.locator("#train-status [role=progressbar]").wait_for(timeout=20_000)
+        page.locator("#train-status [role=progressbar]").wait_for()
         expect(page.locator("#train-go-on")).to_have_count(0)
-        expect(page.locator("#train-status")).to_contain_text("held-out loss is rising", timeout=30_000)
-        page.locator("#train-status .sc-good").wait_for(timeout=60_000)
+        expect(page.locator("#train-status")).to_contain_text("held-out loss is rising")
+        seen.touch()
+        page.locator("#train-status .sc-good").wait_for()
         expect(page.locator("#train-result")).to_contain_text("taken up again once")
         expect(page.locator("#train-result")).to_contain_text("1.87")
         show(driver, f"{kind}-train-5-done")
@@ -71,10 +76,8 @@ def test_planned_trained_cancelled_and_gone_on_with(kind: str, size: tuple[int, 
 
 
 def test_a_reload_finds_the_plan_in_the_making_and_bad_settings_are_told(
-    home: Path, sam: PersonaFolder, monkeypatch: pytest.MonkeyPatch
+    home: Path, sam: PersonaFolder, seen: Path
 ) -> None:
-    seen = home / "seen"
-    monkeypatch.setenv("FAKE_PLAN", str(seen))
     with (
         fake_endpoint() as endpoint,
         page_process(endpoint.url, KEY, home, trainer=TRAINER) as url,
@@ -82,12 +85,12 @@ def test_a_reload_finds_the_plan_in_the_making_and_bad_settings_are_told(
     ):
         page = driver.page
         driver.step("Train")
-        expect(page.locator("#train-plan")).to_contain_text("Plan it first", timeout=20_000)
+        expect(page.locator("#train-plan")).to_contain_text("Plan it first")
         page.locator("#train-plan-start").click()
-        page.locator("#train-plan [role=progressbar]").wait_for(timeout=20_000)
+        page.locator("#train-plan [role=progressbar]").wait_for()
         driver.reload()
         driver.step("Train")
-        page.locator("#train-plan [role=progressbar]").wait_for(timeout=20_000)
+        page.locator("#train-plan [role=progressbar]").wait_for()
         expect(page.locator("#train-start")).to_be_disabled()
         seen.touch()
         expect(page.locator("#train-plan .sc-gauge")).to_be_visible(timeout=20_000)
@@ -97,6 +100,6 @@ def test_a_reload_finds_the_plan_in_the_making_and_bad_settings_are_told(
         page.keyboard.press("Tab")
         page.locator("#train-start").focus()
         page.keyboard.press("Enter")
-        expect(page.locator("#train-status .sc-bad")).to_contain_text("expected KEY=VALUE", timeout=20_000)
+        expect(page.locator("#train-status .sc-bad")).to_contain_text("expected KEY=VALUE")
         show(driver, "phone-train-6-misused")
         assert driver.errors == []

@@ -51,7 +51,7 @@ def the_ballot(workspace: Workspace) -> Ballot:
 
 def open_booth(driver: PageDriver) -> None:
     driver.step("Vote")
-    expect(driver.page.locator("#vote-persona input")).to_have_value("nell", timeout=20_000)
+    expect(driver.page.locator("#vote-persona input")).to_have_value("nell")
 
 
 def wanted(ballot: Ballot) -> list[str]:
@@ -75,7 +75,7 @@ def test_a_vote_from_the_form_to_the_result(
         driver.choose("vote-votes", "20")
         page.get_by_label(label).check()
         page.locator("#vote-begin").click()
-        expect(arena).to_contain_text("1 of 23", timeout=20_000)
+        expect(arena).to_contain_text("1 of 23")
         show(driver, f"vote-{kind}-trial")
         expect(arena.get_by_text("How Nell Quayle writes")).to_have_count(int(voter == "stranger"))
         answers = wanted(the_ballot(workspace))
@@ -92,7 +92,7 @@ def test_a_vote_from_the_form_to_the_result(
         page.get_by_label("Your name").fill("")
         page.get_by_label(label).check()
         page.locator("#vote-begin").click()
-        expect(arena).to_contain_text("5 of 23", timeout=20_000)
+        expect(arena).to_contain_text("5 of 23")
         for number, choice in enumerate(answers[4:], start=5):
             expect(arena).to_contain_text(f"{number} of 23")
             arena.locator(f"button[data-choice={choice}]").click()
@@ -110,6 +110,6 @@ def test_no_press_is_lost_however_soon_it_comes(url: str, workspace: Workspace) 
         driver.choose("vote-votes", "20")
         driver.page.evaluate(QUICK_FINGERS, 23)
         driver.page.locator("#vote-begin").click()
-        expect(driver.page.locator("#vote-arena")).to_contain_text("of 20:", timeout=20_000)
+        expect(driver.page.locator("#vote-arena")).to_contain_text("of 20:")
         assert the_ballot(workspace).answered == set(range(23))
         assert driver.errors == []

@@ -101,10 +101,16 @@ if "nonsense" in sys.argv:
 steps, pause = int(os.environ.get("FAKE_STEPS", "60")), float(os.environ.get("FAKE_PAUSE", "0.1"))
 home = Path(os.environ["STYLE_CLONE_HOME"]) / "personas" / slug
 identity = home / "runs" / "checkpoints" / "identity.json"
+seen = Path(os.environ["FAKE_SEEN"]) if "FAKE_SEEN" in os.environ else None
 MESSAGES = ["Are you coming tonight?", "<b>What</b> did you think of the game & the food?", "I am running late, sorry"]
 VOICES = ["I am a helpful assistant and I would be happy to come.", "I would love to come tonight", "yes!! omw tonight",
     "haha yes!!\\nomw"]
 AUTHOR = "haha yes!!\\nsave me a <seat> pls"
+
+
+def wait_until_seen():
+    while seen and not seen.exists():
+        time.sleep(0.1)
 
 
 def save(**more):
@@ -132,14 +138,15 @@ def train(report):
         if step == steps * 2 // 3:
             report(Event("train", "warning: the held-out loss is rising: 3.41 after 3.38", step, steps, figures))
         report(Event("train", "", step, steps, figures, sample=sample))
+        if step == steps * 2 // 3:
+            wait_until_seen()
 
 
 with progress(quiet=True) as report:
     if command == "plan":
         report(Event("plan", "reading pairs and base model"))
         time.sleep(0.5)
-        while "FAKE_PLAN" in os.environ and not Path(os.environ["FAKE_PLAN"]).exists():
-            time.sleep(0.1)
+        wait_until_seen()
         report(Event("probe", "a few steps, to see what training takes on this machine", 1, 2))
         print(json.dumps({{**PLAN, "persona": slug}}))
         sys.exit()
@@ -160,4 +167,5 @@ with progress(quiet=True) as report:
 """
 """Runs where `style-clone plan` or `train` would: some seconds of it, kept short by FAKE_STEPS and FAKE_PAUSE.
 
-A plan waits for the file FAKE_PLAN names, where it names one."""
+A plan, and a training at two thirds, wait until the file FAKE_SEEN names exists, where it names one: a busy machine's
+browser is late to show what then has passed."""
