@@ -48,6 +48,7 @@ def test_likelihood_is_that_of_the_model_itself(base_model: BaseModel) -> None:
     assert found[0] > found[2]
 
 
+@pytest.mark.long
 def test_real_prompts_are_checked_and_put_down(workspace: Workspace, base_model: BaseModel) -> None:
     folder = workspace.folder("nell")
     folder.pairs.mkdir(parents=True)

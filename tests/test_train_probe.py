@@ -168,6 +168,7 @@ def test_the_machine_s_numbers_make_sense(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_real_run_comes_out_as_predicted(home_with_model: Path) -> None:
     """The real base model on a small corpus, each within a factor of two in one of two tries: other programs on the machine
     count into time, and memory still grows a little over the first steps."""
