@@ -15,7 +15,8 @@ from style_clone.serving.relay import CLIENT_GONE
 
 BODY_BYTES = 1 << 20
 """A full context of 8,192 tokens is about 40 kB of text."""
-BODY_IDLE_SECONDS = 10.0
+BODY_IDLE_SECONDS = 30.0
+"""Longer than a client takes that sends a thousand requests at once from one busy core; nginx waits 60."""
 BODY_SECONDS = 60.0
 SEATS = 64
 QUEUE = 64
