@@ -74,11 +74,22 @@ def test_no_more_tokens_are_asked_for_at_once_than_a_cache_holds(
 
 
 def test_kept_answers_are_not_asked_again(endpoint: FakeEndpoint, tmp_path: Path) -> None:
-    Answers(tmp_path / "answers.jsonl").ask(endpoint, questions(3), quiet)
+    first = Answers(tmp_path / "answers.jsonl")
+    first.ask(endpoint, questions(3), quiet)
     again = Answers(tmp_path / "answers.jsonl")
     again.ask(endpoint, questions(5), quiet)
     assert len(endpoint.requests) == 5
     assert again[questions(1)[0]].text == "q0!"
+
+
+def test_what_kept_answers_had_taken_counts_once(endpoint: FakeEndpoint, tmp_path: Path) -> None:
+    first = Answers(tmp_path / "answers.jsonl")
+    first.ask(endpoint, questions(3), quiet)
+    again = Answers(tmp_path / "answers.jsonl")
+    for _ in range(2):
+        again.ask(endpoint, questions(5), quiet)
+    assert first.spared_seconds == 0
+    assert again.spared_seconds == pytest.approx(sum(first[question].seconds for question in questions(3)))
 
 
 def test_a_line_cut_short_is_asked_again_and_hurts_no_other(endpoint: FakeEndpoint, tmp_path: Path) -> None:

@@ -106,10 +106,15 @@ class _Room:
 
 @dataclass
 class Answers:
-    """The answers in `path`, by question. Lines that a crash has cut short are asked again."""
+    """The answers in `path`, by question. Lines that a crash has cut short are asked again.
+
+    `spared_seconds` is what answers that were wanted and already there had taken, each once.
+    """
 
     path: Path
     known: dict[str, Answer] = field(default_factory=dict)
+    spared_seconds: float = 0.0
+    _earlier: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         if not self.path.exists():
@@ -119,6 +124,7 @@ class Answers:
                 row = json.loads(line)
                 key = row.pop("key")
                 self.known[key] = Answer(**row)
+        self._earlier.update(self.known)
 
     def __getitem__(self, question: Question) -> Answer:
         return self.known[question.key]
@@ -127,6 +133,9 @@ class Answers:
         """Ask what is not known yet, many at once. Raises ServingError; what was answered by then is kept."""
         wanted = {question.key: question for question in questions}
         missing = [question for key, question in wanted.items() if key not in self.known]
+        spared = self._earlier & wanted.keys()
+        self._earlier -= spared
+        self.spared_seconds += sum(self.known[key].seconds for key in spared)
         on_answer(len(wanted) - len(missing), len(wanted))
         if missing:
             asyncio.run(self._ask(address, missing, lambda left: on_answer(len(wanted) - left, len(wanted))))

@@ -83,7 +83,9 @@ def evaluate(folder: PersonaFolder, tools: Tools, options: Options, *, report: R
     generate = generator(material, adapters, tools, report)
     held = contest.hold(material, tools.base.name, generate, scales.score, tools.embed, options.samples, tools.rival)
     card = measure(material, adapters, held, scales, people, tools, report)
-    scorecard = _scorecard(card, dropped, tools, options, time.monotonic() - began)
+    # One that was stopped and taken up again has taken what both parts did.
+    seconds = time.monotonic() - began + generate.answers.spared_seconds
+    scorecard = _scorecard(card, dropped, tools, options, seconds)
     _save(card, scorecard)
     return scorecard
 
