@@ -470,7 +470,8 @@ def test_a_merged_persona_is_served_by_an_engine_of_its_own_and_by_its_adapter_w
         wait_for(answered, 30)
         make_adapter(serving.workspace.folder("ann"), serving.base, seed=2)
         assert reply(client, "ann") != merged, "the new version at once, by its adapter"
-    wait_for(lambda: not any(lives(process) for process in psutil.Process().children(recursive=True)), 30)
+        processes = serving.processes()
+    wait_for(lambda: not any(map(lives, processes)), 30)
 
 
 @pytest.mark.long
