@@ -21,6 +21,9 @@ from tests.page import DESKTOP, PHONE, PageDriver, browser_page, page_process
 from tests.sams_chat import write_chat
 from tests.training_fakes import TRAINER
 
+# Alone: beside tests that keep every core busy a browser is too slow to be tested by what it shows in time.
+pytestmark = pytest.mark.slow
+
 SHOTS = Path(os.environ.get("STYLE_CLONE_SHOTS") or Path(tempfile.gettempdir()) / "style-clone-shots")
 
 

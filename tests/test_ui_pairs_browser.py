@@ -13,6 +13,9 @@ from style_clone.workspace import PersonaFolder
 from tests.fake_endpoint import KEY, fake_endpoint
 from tests.page import DESKTOP, PageDriver, browser_page, page_process
 
+# Alone: beside tests that keep every core busy a browser is too slow to be tested by what it shows in time.
+pytestmark = pytest.mark.slow
+
 SHOTS = Path(__file__).resolve().parent.parent / ".cache" / "screenshots"
 NARROW_PHONE = (375, 812)
 NEW_REPLY = "on my way\n<b>honest</b> **promise**"

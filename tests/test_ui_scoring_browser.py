@@ -18,6 +18,9 @@ import json, os, sys, time
 from pathlib import Path
 from style_clone.cli.terminal import progress
 from style_clone.progress import Event
+
+# Alone: beside tests that keep every core busy a browser is too slow to be tested by what it shows in time.
+pytestmark = pytest.mark.slow
 with progress(quiet=True) as report:
     for number, name in enumerate(("plain", "system", "few_shot", "clone")):
         report(Event("evaluate", name, number, 4))
@@ -28,7 +31,12 @@ folder.joinpath("scorecard.json").write_text(json.dumps({scorecards.full()!r}))
 
 
 @pytest.mark.parametrize(
-    ("kind", "size", "dark"), [("desktop", DESKTOP, False), ("phone", PHONE, False), ("dark", DESKTOP, True)]
+    ("kind", "size", "dark"),
+    [
+        ("desktop", DESKTOP, False),
+        pytest.param("phone", PHONE, False, marks=pytest.mark.long),
+        pytest.param("dark", DESKTOP, True, marks=pytest.mark.long),
+    ],
 )
 def test_measured_cancelled_and_read(
     kind: str, size: tuple[int, int], dark: bool, sam: PersonaFolder, home: Path

@@ -17,6 +17,9 @@ from tests.page import DESKTOP, PHONE, PageDriver, browser_page, page_process
 from tests.test_ui_pairs_browser import show
 from tests.training_fakes import TRAINER
 
+# Alone: beside tests that keep every core busy a browser is too slow to be tested by what it shows in time.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def url(sam: PersonaFolder, home: Path) -> Iterator[str]:
@@ -32,7 +35,12 @@ def plan(driver: PageDriver, seen: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "size", "dark"), [("desktop", DESKTOP, False), ("phone", PHONE, False), ("dark", DESKTOP, True)]
+    ("kind", "size", "dark"),
+    [
+        ("desktop", DESKTOP, False),
+        pytest.param("phone", PHONE, False, marks=pytest.mark.long),
+        pytest.param("dark", DESKTOP, True, marks=pytest.mark.long),
+    ],
 )
 def test_planned_trained_cancelled_and_gone_on_with(
     kind: str, size: tuple[int, int], dark: bool, seen: Path, url: str

@@ -16,6 +16,9 @@ from tests.kept_replies import choice_of, voted_on, with_writing
 from tests.page import DESKTOP, PageDriver, browser_page, page_process
 from tests.test_ui_pairs_browser import NARROW_PHONE, show
 
+# Alone: beside tests that keep every core busy a browser is too slow to be tested by what it shows in time.
+pytestmark = pytest.mark.slow
+
 WON = 15
 # Presses "1" in the moment in which a trial is drawn, for the first COUNT trials.
 QUICK_FINGERS = """(count) => {
