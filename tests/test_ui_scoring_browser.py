@@ -13,14 +13,14 @@ from tests.fake_endpoint import KEY, fake_endpoint
 from tests.page import DESKTOP, PHONE, browser_page, page_process
 from tests.test_ui_pairs_browser import show
 
+# Alone: beside tests that keep every core busy a browser is too slow to be tested by what it shows in time.
+pytestmark = pytest.mark.slow
+
 MEASURER = f"""
 import json, os, sys, time
 from pathlib import Path
 from style_clone.cli.terminal import progress
 from style_clone.progress import Event
-
-# Alone: beside tests that keep every core busy a browser is too slow to be tested by what it shows in time.
-pytestmark = pytest.mark.slow
 with progress(quiet=True) as report:
     for number, name in enumerate(("plain", "system", "few_shot", "clone")):
         report(Event("evaluate", name, number, 4))
