@@ -17,12 +17,11 @@ from playwright.sync_api import expect
 
 from style_clone.workspace import Workspace, read_json
 from tests.fake_endpoint import KEY, FakeEndpoint, fake_endpoint
-from tests.page import DESKTOP, PHONE, PageDriver, browser_page, page_process
+from tests.page import ALONE, DESKTOP, PHONE, PageDriver, browser_page, page_process
 from tests.sams_chat import write_chat
 from tests.training_fakes import TRAINER
 
-# Alone: beside tests that keep every core busy a browser is too slow to be tested by what it shows in time.
-pytestmark = pytest.mark.slow
+pytestmark = ALONE
 
 SHOTS = Path(os.environ.get("STYLE_CLONE_SHOTS") or Path(tempfile.gettempdir()) / "style-clone-shots")
 

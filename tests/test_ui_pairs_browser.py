@@ -11,10 +11,9 @@ from playwright.sync_api import Page, expect
 from style_clone.conversation import SPLITS, Pair, read_pairs
 from style_clone.workspace import PersonaFolder
 from tests.fake_endpoint import KEY, fake_endpoint
-from tests.page import DESKTOP, PageDriver, browser_page, page_process
+from tests.page import ALONE, DESKTOP, PageDriver, browser_page, page_process
 
-# Alone: beside tests that keep every core busy a browser is too slow to be tested by what it shows in time.
-pytestmark = pytest.mark.slow
+pytestmark = ALONE
 
 SHOTS = Path(__file__).resolve().parent.parent / ".cache" / "screenshots"
 NARROW_PHONE = (375, 812)

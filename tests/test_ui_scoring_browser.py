@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import expect
 
 from style_clone.workspace import PersonaFolder, write_json
 from tests import scorecards
 from tests.fake_endpoint import KEY, fake_endpoint
-from tests.page import DESKTOP, PHONE, browser_page, page_process
+from tests.page import ALONE, LOOKS, browser_page, page_process
 from tests.test_ui_pairs_browser import show
 
-# Alone: beside tests that keep every core busy a browser is too slow to be tested by what it shows in time.
-pytestmark = pytest.mark.slow
+pytestmark = ALONE
 
 MEASURER = f"""
 import json, os, sys, time
@@ -30,14 +28,7 @@ folder.joinpath("scorecard.json").write_text(json.dumps({scorecards.full()!r}))
 """
 
 
-@pytest.mark.parametrize(
-    ("kind", "size", "dark"),
-    [
-        ("desktop", DESKTOP, False),
-        pytest.param("phone", PHONE, False, marks=pytest.mark.long),
-        pytest.param("dark", DESKTOP, True, marks=pytest.mark.long),
-    ],
-)
+@LOOKS
 def test_measured_cancelled_and_read(
     kind: str, size: tuple[int, int], dark: bool, sam: PersonaFolder, home: Path
 ) -> None:

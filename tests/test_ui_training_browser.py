@@ -13,12 +13,11 @@ from playwright.sync_api import expect
 
 from style_clone.workspace import PersonaFolder
 from tests.fake_endpoint import KEY, fake_endpoint
-from tests.page import DESKTOP, PHONE, PageDriver, browser_page, page_process
+from tests.page import ALONE, LOOKS, PHONE, PageDriver, browser_page, page_process
 from tests.test_ui_pairs_browser import show
 from tests.training_fakes import TRAINER
 
-# Alone: beside tests that keep every core busy a browser is too slow to be tested by what it shows in time.
-pytestmark = pytest.mark.slow
+pytestmark = ALONE
 
 
 @pytest.fixture
@@ -34,14 +33,7 @@ def plan(driver: PageDriver, seen: Path) -> None:
     expect(driver.page.locator("#train-plan .sc-gauge [aria-current]")).to_contain_text("comparable")
 
 
-@pytest.mark.parametrize(
-    ("kind", "size", "dark"),
-    [
-        ("desktop", DESKTOP, False),
-        pytest.param("phone", PHONE, False, marks=pytest.mark.long),
-        pytest.param("dark", DESKTOP, True, marks=pytest.mark.long),
-    ],
-)
+@LOOKS
 def test_planned_trained_cancelled_and_gone_on_with(
     kind: str, size: tuple[int, int], dark: bool, seen: Path, url: str
 ) -> None:
@@ -101,7 +93,7 @@ def test_a_reload_finds_the_plan_in_the_making_and_bad_settings_are_told(
         page.locator("#train-plan [role=progressbar]").wait_for()
         expect(page.locator("#train-start")).to_be_disabled()
         seen.touch()
-        expect(page.locator("#train-plan .sc-gauge")).to_be_visible(timeout=20_000)
+        expect(page.locator("#train-plan .sc-gauge")).to_be_visible()
 
         page.locator("#train-advanced button").first.click()
         page.locator("#train-changes :is(input, textarea)").fill("epochs=3 nonsense")

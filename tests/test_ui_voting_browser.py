@@ -13,11 +13,10 @@ from style_clone.votes import Ballot
 from style_clone.workspace import PersonaFolder, Workspace
 from tests.fake_endpoint import KEY, fake_endpoint
 from tests.kept_replies import choice_of, voted_on, with_writing
-from tests.page import DESKTOP, PageDriver, browser_page, page_process
+from tests.page import ALONE, DESKTOP, PageDriver, browser_page, page_process
 from tests.test_ui_pairs_browser import NARROW_PHONE, show
 
-# Alone: beside tests that keep every core busy a browser is too slow to be tested by what it shows in time.
-pytestmark = pytest.mark.slow
+pytestmark = ALONE
 
 WON = 15
 # Presses "1" in the moment in which a trial is drawn, for the first COUNT trials.
