@@ -21,7 +21,8 @@ DESKTOP = (1280, 900)
 PHONE = (390, 844)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 ALONE = pytest.mark.slow
-"""Beside tests that keep every core busy, two of these failed for a reason that was not found: a press may have been lost."""
+"""Beside tests that keep every core busy, two of these failed: one pressed what was about to be drawn anew, the other for a
+reason that was not found."""
 LOOKS = pytest.mark.parametrize(
     ("kind", "size", "dark"),
     [

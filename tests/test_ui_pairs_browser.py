@@ -135,6 +135,7 @@ def test_a_pair_left_out_comes_back(url: str, sam: PersonaFolder) -> None:
         apply(page)
         assert len(pairs_on_file(sam)) == len(before) - 1
         page.get_by_label("Changed by you only").check()
+        expect(page.locator("#pairs-list tbody tr")).to_have_count(1)
         page.locator("#pairs-list .sc-open").first.click()
         expect(page.locator("#pairs-pair")).to_contain_text("left out")
         show(driver, "pairs-dark-left-out")
