@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import math
 import unicodedata
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from functools import lru_cache
 from typing import Any
 
-from style_clone.errors import StorageError
+from style_clone.errors import StorageError, UsageError
 from style_clone.prompt import Prompt, clone_system
 from style_clone.workspace import PersonaFolder, read_json, write_json
+
+DRAWING = ("temperature", "top_p", "min_p", "repetition_penalty")
+"""The settings that say how a reply is drawn; the others say where it ends."""
+BOUNDS: dict[str, tuple[float, float]] = {
+    "temperature": (0, 2),
+    "top_p": (0.01, 1),
+    "min_p": (0, 1),
+    "repetition_penalty": (0.5, 2),
+    "max_tokens": (1, 4096),
+}
+"""Least and most of the settings that a command changes."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +41,39 @@ class Sampling:
     repetition_penalty: float = 1.05
     max_tokens: int = 160
     stop: tuple[str, ...] = ()
+
+    @property
+    def settings(self) -> dict[str, float]:
+        """All that a command changes, by name."""
+        return {name: getattr(self, name) for name in BOUNDS}
+
+    @property
+    def drawing(self) -> dict[str, float]:
+        """How a reply is drawn, by setting."""
+        return {name: getattr(self, name) for name in DRAWING}
+
+    def with_overrides(self, overrides: Mapping[str, str], among: Collection[str] = tuple(BOUNDS)) -> Sampling:
+        """This sampling with some values, `among` these settings, replaced by text from the command line.
+
+        Raises UsageError.
+        """
+        for key in overrides:
+            if key not in among:
+                raise UsageError(
+                    f"{key} is none of the settings that can be changed here", mend=f"Settings: {', '.join(among)}."
+                )
+        return replace(self, **{key: self._read(key, text) for key, text in overrides.items()})
+
+    def _read(self, key: str, text: str) -> Any:
+        kind, (least, most) = type(getattr(self, key)), BOUNDS[key]
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        if not least <= value <= most:
+            number = "a whole number" if kind is int else "a number"
+            raise UsageError(f"{key}={text}: expected {number} from {least:g} to {most:g}")
+        return value
 
 
 @dataclass(frozen=True)
@@ -71,6 +117,10 @@ class Persona:
                 f"{folder.persona} is not as this version writes it: {error}",
                 mend=f"Read the writing into it anew: style-clone delete {folder.slug}, then style-clone ingest.",
             ) from error
+
+    def with_sampling(self, sampling: Sampling) -> Persona:
+        """This persona, its replies drawn in that way."""
+        return replace(self, sampling=sampling)
 
     def with_consent(self, words: str, day: date) -> Persona:
         """This persona, its author having agreed: in what words, noted on which day."""

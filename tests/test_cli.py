@@ -17,7 +17,7 @@ import pytest
 
 from style_clone import __version__
 from style_clone.cli import COMMANDS, main
-from style_clone.persona import Persona
+from style_clone.persona import Persona, Sampling
 from style_clone.settings import PRIVATE_ENVIRONMENT
 from style_clone.workspace import PersonaFolder, Workspace
 from tests.pairs_chats import many_chats, persona
@@ -120,6 +120,37 @@ def test_misuse_is_two_told_on_standard_error(run: Run, arguments: list[str], sa
     assert ended.code == 2
     assert said in ended.err
     assert ended.out == ""
+
+
+def test_sampling_is_shown_changed_and_taken_back(run: Run, nell: PersonaFolder) -> None:
+    assert run("sampling", "nell").out.splitlines()[:2] == ["temperature         0.7", "top_p               1"]
+    changed = run("sampling", "nell", "--set", "temperature=0.5", "--set", "max_tokens=40", "--json")
+    assert changed.json["sampling"] == Sampling(temperature=0.5, max_tokens=40).settings
+    assert "temperature         0.5     (usually 0.7)" in run("sampling", "nell").out.splitlines()
+    assert Persona.load(nell).sampling == Sampling(temperature=0.5, max_tokens=40)
+    assert run("sampling", "nell", "--reset").code == 0
+    assert Persona.load(nell).sampling == Sampling()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--set", "temperature"], "--set temperature: expected KEY=VALUE"),
+        (["--set", "temperature=hot"], "temperature=hot: expected a number from 0 to 2"),
+        (["--set", "temperature=3"], "temperature=3: expected a number from 0 to 2"),
+        (["--set", "min_p=nan"], "min_p=nan: expected a number from 0 to 1"),
+        (["--set", "max_tokens=1.5"], "max_tokens=1.5: expected a whole number from 1 to 4096"),
+        (["--set", "stop=x"], "stop is none of the settings that can be changed here"),
+        (["--set", "temperature=1", "--reset"], "--reset and --set exclude each other"),
+    ],
+)
+def test_sampling_that_cannot_be_changes_nothing(
+    run: Run, nell: PersonaFolder, arguments: list[str], said: str
+) -> None:
+    ended = run("sampling", "nell", *arguments)
+    assert (ended.code, ended.out) == (2, "")
+    assert said in ended.err
+    assert Persona.load(nell).sampling == Sampling()
 
 
 @pytest.mark.parametrize(

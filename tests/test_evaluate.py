@@ -26,6 +26,7 @@ from style_clone.evaluate.fit import Measurer
 from style_clone.evaluate.material import spread
 from style_clone.evaluate.statistics import ratio_difference_interval
 from style_clone.models import BaseModel, load_model, load_tokenizer
+from style_clone.persona import Persona
 from style_clone.progress import Event
 from style_clone.prompt import Prompt, prompt_ids, reply_ids
 from style_clone.train import artifact
@@ -212,6 +213,17 @@ def test_a_scorecard_of_another_adapter_or_of_other_pairs_is_stale(folder: Perso
     for name in ("adapter_sha256", "test_sha256"):
         write_json(folder.scorecard, {**scorecard, name: "another"})
         assert not evaluation.is_fresh(folder)
+
+
+def test_a_scorecard_of_replies_is_stale_once_they_are_drawn_in_another_way(
+    folder: PersonaFolder, base: BaseModel
+) -> None:
+    scorecard, before = evaluation.evaluate_quickly(folder, base), Persona.load(folder)
+    write_json(folder.scorecard, {**scorecard, "sampling": before.sampling.settings})
+    assert evaluation.is_fresh(folder)
+    before.with_sampling(replace(before.sampling, temperature=0.1)).save(folder)
+    assert not evaluation.is_fresh(folder)
+    before.save(folder)
 
 
 def test_quick_takes_a_run_of_neighbours_from_every_conversation(

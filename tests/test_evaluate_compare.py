@@ -311,6 +311,33 @@ def test_an_export_can_be_compared_and_the_same_weights_are_not(line: Line, tmp_
     assert found.changes == {"learning_rate": {"a": 0.01, "b": 0.005}}
 
 
+def test_one_adapter_can_be_compared_with_itself_drawn_in_another_way(line: Line, stand: Stand) -> None:
+    stand.voices, asked_before = {slug_of(line.folder.adapter): oracle(line.folder)}, len(stand.fake.requests)
+    row = stand.row("nell", "nell", "--sampling-b", "temperature=0.25", "--on", "test", "--prompts", "60")
+    assert row["recipes"] == {"temperature": {"a": 0.7, "b": 0.25}}
+    assert row["contrasts"]["fit"]["value"] == 0
+    assert row["verdict"]["code"] == "same"
+    asked = [body for body in stand.fake.requests[asked_before:] if body["model"] == slug_of(line.folder.adapter)]
+    # What A answers was known from before, at the persona's own temperature.
+    assert {body["temperature"] for body in asked} == {0.25}
+    assert stand.served == [slug_of(line.folder.adapter), line.base.name]
+
+
+@pytest.mark.parametrize(
+    ("option", "problem"),
+    [
+        ("temperature", "--sampling-b temperature: expected KEY=VALUE"),
+        ("temperature=3", "expected a number from 0 to 2"),
+        ("max_tokens=20", "max_tokens is none of the settings"),
+        ("temperature=0.7", "the same adapter, weight for weight, and their replies are drawn alike"),
+    ],
+)
+def test_sampling_that_cannot_be_compared_is_refused(stand: Stand, option: str, problem: str) -> None:
+    refused = stand("nell", "nell", "--sampling-b", option).exception
+    assert isinstance(refused, UsageError)
+    assert problem in refused.problem
+
+
 def test_two_personas_of_the_same_pairs_can_be_compared(line: Line, workspace: Workspace) -> None:
     shutil.copytree(line.folder.root, workspace.folder("nell").root)
     twin = workspace.folder("twin")

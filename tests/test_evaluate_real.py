@@ -1,4 +1,4 @@
-"""A whole evaluation with nothing faked: a trained adapter, engines of its own, every candidate, to verdict and page."""
+"""Whole evaluations with nothing faked: trained adapters, engines of their own, every candidate, to verdict and page."""
 
 from __future__ import annotations
 
@@ -6,31 +6,48 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from style_clone.evaluate.candidates import CLONE, FEW_SHOT, MEMORY, PLAIN, RETRIEVAL, SYSTEM
-from style_clone.workspace import Workspace
+from style_clone.train import artifact
+from style_clone.workspace import Workspace, read_json, write_json
 
 pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(2400)]
 
 CHATS = Path(__file__).resolve().parent.parent / "corpus" / "nell" / "whatsapp"
 PROMPTS = 12
 
+Run = Callable[..., str]
 
-def test_an_adapter_is_measured_against_every_prompt(home_with_model: Path, workspace: Workspace) -> None:
-    def run(*arguments: str) -> str:
+
+@pytest.fixture
+def run(home_with_model: Path) -> Run:
+    """A command of the program, by the test's own home; what it printed."""
+
+    def run(*arguments: str | Path) -> str:
         # Not as the other tests are told to serve: it is to choose for itself.
         environment = {**os.environ, "STYLE_CLONE_HOME": str(home_with_model), "STYLE_CLONE_SERVE_AS": ""}
-        command = [sys.executable, "-m", "style_clone", *arguments]
+        command = [sys.executable, "-m", "style_clone", *map(str, arguments)]
         done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    run("ingest", "nell", str(CHATS), "--me", "Nell Quayle")
-    run("pairs", "nell", "--keep", "250")
-    run("train", "nell", "--set", "epochs=1", "--set", "learning_rate=2e-3")
+    return run
+
+
+def trained(run: Run, persona: str, author: str) -> None:
+    """A persona of somebody in the sample corpus's chats."""
+    run("ingest", persona, CHATS, "--me", author)
+    run("pairs", persona, "--keep", "250")
+    run("train", persona, "--set", "epochs=1", "--set", "learning_rate=2e-3")
+
+
+def test_an_adapter_is_measured_against_every_prompt(run: Run, workspace: Workspace) -> None:
+    trained(run, "nell", "Nell Quayle")
     card = json.loads(run("evaluate", "nell", "--prompts", str(PROMPTS), "--samples", "1", "--json"))
 
     rows = {row["id"]: row for row in card["candidates"]}
@@ -50,3 +67,22 @@ def test_an_adapter_is_measured_against_every_prompt(home_with_model: Path, work
         key: value for key, value in card.items() if key not in changing
     }, "the same answers give the same numbers"
     assert not [path for path in folder.root.iterdir() if path.name.startswith(".evaluate")], "nothing was left behind"
+
+
+def test_another_authors_adapter_gains_neither_voice_nor_specificity(run: Run, workspace: Workspace) -> None:
+    trained(run, "nell", "Nell Quayle")
+    trained(run, "tam", "Tam Quayle")
+    nell, tam = workspace.existing("nell"), workspace.existing("tam")
+    # Nobody may compare adapters of different pairs, so the sister's says that it is of Nell's.
+    claimed = artifact.load_run(nell)["pairs_sha256"]
+    write_json(tam.adapter / "run.json", {**read_json(tam.adapter / "run.json"), "pairs_sha256": claimed})
+
+    compared = ("compare", "nell", tam.adapter, "--on", "test", "--prompts", "30", "--samples", "1", "--json")
+    rows: dict[str, dict[str, Any]] = {row["id"]: row for row in json.loads(run(*compared))["candidates"]}
+
+    plain, own, other = (rows[name]["voice"]["s"] for name in (PLAIN, "a", "b"))
+    assert own["low"] > plain["high"]
+    assert other["high"] < own["low"]
+    assert other["low"] <= max(0.0, plain["high"]), "no gain that is certain"
+    assert rows["a"]["fit"]["specificity"]["low"] > 0
+    assert rows["b"]["fit"]["specificity"]["low"] <= 0

@@ -222,6 +222,16 @@ def test_sampling_defaults_fill_in_and_the_caller_wins(
     assert "max_completion_tokens" not in second
 
 
+def test_sampling_that_is_changed_is_heeded_at_once(workspace: Workspace, vllm: FakeVllm, ann: PersonaFolder) -> None:
+    async def talk(client: httpx.AsyncClient, gateway: Gateway) -> None:
+        await client.post(CHAT, json=chat("ann"))
+        Persona.load(ann).with_sampling(replace(SAMPLING, temperature=0.25)).save(ann)
+        await client.post(CHAT, json=chat("ann"))
+
+    run(workspace, vllm, talk)
+    assert [asked["temperature"] for asked in vllm.asked] == [SAMPLING.temperature, 0.25]
+
+
 def test_a_stream_is_passed_on_chunk_by_chunk_under_the_id_asked_for(
     workspace: Workspace, vllm: FakeVllm, ann: PersonaFolder
 ) -> None:

@@ -32,6 +32,7 @@ COMMANDS = {
     "chat": "Chat with a persona in the terminal.",
     "keys": "Create, list and revoke API keys.",
     "personas": "List the personas there are.",
+    "sampling": "Show or change how a persona's replies are drawn: temperature and the like.",
     "consent": "Record that a persona's author agreed to be cloned, or take it back.",
     "show": "Show one persona: what is there, what is stale, what to do next.",
     "delete": "Delete a persona and everything made from it.",

@@ -93,13 +93,18 @@ def overrides(assignments: tuple[str, ...]) -> dict[str, str]:
 
     Raises UsageError for what is no KEY=VALUE, and for settings that fit no size of base model.
     """
+    found = assigned("--set", assignments, example="epochs=4")
+    _check_settings(found)
+    return found
+
+
+def assigned(option: str, assignments: tuple[str, ...], example: str = "temperature=0.5") -> dict[str, str]:
+    """What an option of KEY=VALUE gave, by key. Raises UsageError for what is none."""
     pairs = [assignment.partition("=") for assignment in assignments]
     for key, equals, _ in pairs:
         if not equals:
-            raise UsageError(f"--set {key}: expected KEY=VALUE", mend="For example: --set epochs=4")
-    found = {key: value for key, _, value in pairs}
-    _check_settings(found)
-    return found
+            raise UsageError(f"{option} {key}: expected KEY=VALUE", mend=f"For example: {option} {example}")
+    return {key: value for key, _, value in pairs}
 
 
 def _check_settings(changes: dict[str, str]) -> None:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from style_clone.client import Address, connect
 from style_clone.conversation import Turn
+from style_clone.persona import Sampling
 from style_clone.workspace import storage_errors
 
 if TYPE_CHECKING:
@@ -37,13 +38,20 @@ RETRIES = 12
 
 @dataclass(frozen=True)
 class Decoding:
-    """How every candidate's reply is drawn: the same for all. `max_tokens` is in tokens; None is the server's own default."""
+    """How a reply is drawn: the same for all, but for two of a comparison whose sampling is what differs.
+
+    `max_tokens` is in tokens; None is the server's own default.
+    """
 
     max_tokens: int
     temperature: float | None = None
     top_p: float | None = None
     min_p: float | None = None
     repetition_penalty: float | None = None
+
+    def drawn_by(self, sampling: Sampling) -> Decoding:
+        """The same limit, with replies drawn as `sampling` says."""
+        return Decoding(self.max_tokens, **sampling.drawing)
 
     def request(self) -> dict[str, Any]:
         """As parameters of the official client; what OpenAI's wire format does not know goes into its extra body."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from style_clone.baseline import Exemplar, within_budget
 from style_clone.conversation import Pair, Turn
 from style_clone.evaluate.rival import Rival
-from style_clone.persona import Persona
+from style_clone.persona import Persona, Sampling
 from style_clone.prompt import Prompt
 
 Retrieve = Callable[[Pair], Sequence[Exemplar]]
@@ -27,7 +27,7 @@ PROMPTED = (SYSTEM, FEW_SHOT, RETRIEVAL)
 @dataclass(frozen=True)
 class Candidate:
     """`model` is the endpoint's id; `adapter` names the adapter that writes, "" is none; `setting` says what DEV chose;
-    `rival` is who answers elsewhere, None is our endpoint.
+    `rival` is who answers elsewhere, None is our endpoint; `sampling` says how its replies are drawn, None is as all others'.
 
     A prompted candidate's whole prompt is made here and sent to the base model. The clone's is the gateway's own, so that
     what is measured is what is served; `prompt` says it again for the held-out fit, which asks no endpoint.
@@ -42,6 +42,7 @@ class Candidate:
     setting: str = ""
     adapter: str = ""
     rival: Rival | None = None
+    sampling: Sampling | None = None
 
     @property
     def is_adapted(self) -> bool:
@@ -78,11 +79,13 @@ def plain(base: str) -> Candidate:
 
 
 def clone(persona: Persona, id: str = CLONE, name: str = "clone") -> Candidate:
-    """The adapter called `id` under the clone's own prompt."""
-    return Candidate(id, name, persona.slug, persona.prompt, adapter=id)
+    """The adapter called `id` under the clone's own prompt, its replies drawn as the persona's are."""
+    return Candidate(id, name, persona.slug, persona.prompt, adapter=id, sampling=persona.sampling)
 
 
 def clone_with_memory(persona: Persona, recall: Recall) -> Candidate:
     """The clone with facts from memory."""
     model = f"{persona.slug}@memory"
-    return Candidate(MEMORY, "clone with memory", model, persona.prompt, recall=recall, adapter=CLONE)
+    return Candidate(
+        MEMORY, "clone with memory", model, persona.prompt, recall=recall, adapter=CLONE, sampling=persona.sampling
+    )

@@ -17,9 +17,10 @@ from style_clone.progress import Event, Report
 
 @dataclass(frozen=True)
 class FitOf:
-    """Measures candidates, each with its own adapter switched on, or none."""
+    """Measures candidates, each with its own adapter switched on, or none; `adapters` says where each lies."""
 
     model: Any
+    adapters: Mapping[str, Path]
     measure: Measurer
     report: Report
 
@@ -34,11 +35,12 @@ class FitOf:
         for name, each in others:
             model.load_adapter(each, adapter_name=name)
         model.to("cuda" if torch.cuda.is_available() else "cpu")
-        return cls(model, Measurer(model, load_tokenizer(base)), report)
+        return cls(model, adapters, Measurer(model, load_tokenizer(base)), report)
 
     def __call__(self, candidates: Sequence[Candidate], pairs: Sequence[Pair], what: str = "") -> dict[str, Fit]:
-        """Each candidate's fit on `pairs`, by id."""
-        fits = {}
+        """Each candidate's fit on `pairs`, by id; measured once where the same weights read the same prompt."""
+        fits: dict[str, Fit] = {}
+        measured: dict[Any, Fit] = {}
         for number, candidate in enumerate(candidates):
 
             def told(done: int, total: int, number: int = number, name: str = candidate.name) -> None:
@@ -49,5 +51,8 @@ class FitOf:
                 self.model.set_adapter(candidate.adapter)
                 using = nullcontext
             prompt = candidate.prompt if candidate.is_fixed else candidate.prompt_for
-            fits[candidate.id] = self.measure(pairs, prompt, using, told)
+            decisive = (self.adapters.get(candidate.adapter), prompt)
+            if decisive not in measured:
+                measured[decisive] = self.measure(pairs, prompt, using, told)
+            fits[candidate.id] = measured[decisive]
         return fits

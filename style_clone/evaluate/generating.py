@@ -59,6 +59,8 @@ class Generator:
 
     def _questions(self, candidate: Candidate, pairs: Sequence[Pair], samples: int) -> list[Question]:
         weights, decoding = self.weights[candidate.adapter], self.decoding
+        if candidate.sampling is not None:
+            decoding = decoding.drawn_by(candidate.sampling)
         if candidate.rival is not None:
             # A bigger model as its user would ask it: how it draws its replies is its server's business.
             weights, decoding = candidate.rival.url, Decoding(self.decoding.max_tokens)
@@ -88,4 +90,4 @@ def decoding_for(sampling: Sampling, tokenizer: Any, train: Sequence[Pair]) -> D
     lengths = sorted(len(reply_ids(tokenizer, pair.reply)) for pair in train)
     usual = lengths[min(len(lengths) - 1, math.floor(NEARLY_ALL * len(lengths)))]
     limit = min(sampling.max_tokens, max(LEAST_TOKENS, math.ceil(ROOM * usual)))
-    return Decoding(limit, sampling.temperature, sampling.top_p, sampling.min_p, sampling.repetition_penalty)
+    return Decoding(limit).drawn_by(sampling)

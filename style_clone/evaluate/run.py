@@ -32,6 +32,7 @@ from style_clone.evaluate.rival import Rival
 from style_clone.evaluate.scales import Scales
 from style_clone.evaluate.verdict import verdict
 from style_clone.models import BaseModel, load_tokenizer
+from style_clone.persona import Persona
 from style_clone.progress import WARNING, Event, Report, silent
 from style_clone.store import Store
 from style_clone.train import artifact
@@ -99,12 +100,12 @@ def evaluate_quickly(folder: PersonaFolder, base: BaseModel, *, report: Report =
 
 
 def is_fresh(folder: PersonaFolder) -> bool:
-    """Whether scorecard.json is of the adapter and the test pairs that are there now."""
+    """Whether scorecard.json is of the adapter, the test pairs and, where there are replies in it, the sampling of now."""
     if not folder.scorecard.exists() or not artifact.is_fresh(folder):
         return False
-    scorecard = read_json(folder.scorecard)
-    measured = (scorecard["adapter_sha256"], scorecard["test_sha256"])
-    return bool(measured == (artifact.load_run(folder)["adapter_sha256"], file_hash(folder.split("test"))))
+    scorecard, now = read_json(folder.scorecard), Persona.load(folder).sampling.settings
+    measured = (scorecard["adapter_sha256"], scorecard["test_sha256"], scorecard.get("sampling", now))
+    return bool(measured == (artifact.load_run(folder)["adapter_sha256"], file_hash(folder.split("test")), now))
 
 
 def held_out(folder: PersonaFolder, prompts: int, on: Literal["dev", "test"] = "test") -> tuple[Material, int]:
@@ -183,6 +184,7 @@ def _scorecard(card: Card, dropped: int, tools: Tools, options: Options, seconds
         "kind": "full",
         "protocol": PROTOCOL,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "sampling": material.persona.sampling.settings,
         **quick.fit_figures(named, held.pairs),
         **quick.provenance(material),
         "sizes": sizes(material, held, scales, dropped),

@@ -1,9 +1,9 @@
-"""The two adapters of a comparison: found, seen to be comparable, and laid out side by side where an endpoint serves both."""
+"""The two sides of a comparison: found, seen to be comparable, and laid out side by side where an endpoint serves both."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from style_clone.errors import UsageError
 from style_clone.evaluate.aside import home_aside
 from style_clone.evaluate.material import Adapter
 from style_clone.models import BaseModel
-from style_clone.persona import Persona
+from style_clone.persona import DRAWING, Persona
 from style_clone.settings import ServeAs, Settings
 from style_clone.train import artifact
 from style_clone.workspace import SLUG, PersonaFolder, Workspace, file_hash, read_json, storage_errors
@@ -33,11 +33,14 @@ class Sides:
     adapters: dict[str, Adapter]
 
     @classmethod
-    def find(cls, workspace: Workspace, first: str, second: str) -> Sides:
-        """Each a persona's name or a folder with an adapter.
+    def find(
+        cls, workspace: Workspace, first: str, second: str, samplings: Mapping[str, Mapping[str, str]] | None = None
+    ) -> Sides:
+        """Each a persona's name or a folder with an adapter; `samplings` are changes to a side's sampling, by side.
 
         Raises PersonaNotFound, MissingStage for a persona without an adapter, and UsageError where no persona is named, a
-        folder holds no whole adapter, or the two cannot be compared: other base models, other pairs, the same weights.
+        folder holds no whole adapter, or the two cannot be compared: other base models, other pairs, the same weights drawn
+        from in the same way.
         """
         names = {"a": first, "b": second}
         places = {side: _place(workspace, name) for side, name in names.items()}
@@ -47,7 +50,10 @@ class Sides:
                 f"neither {first} nor {second} is a persona, which gives pairs, prompts and other people to compare with",
                 mend=f"Name the persona they were trained for: style-clone compare PERSONA {second}",
             )
-        adapters = {side: _adapter(names[side], place, personas[0]) for side, place in places.items()}
+        adapters = {
+            side: _sampled(_adapter(names[side], place, personas[0]), (samplings or {}).get(side, {}))
+            for side, place in places.items()
+        }
         found = cls(personas[0], names, adapters)
         found._check()
         return found
@@ -67,16 +73,20 @@ class Sides:
                 f"{first} and {second} were trained on different pairs, so recipes are not all that differs",
                 mend=f"Train again on the same pairs: style-clone train {slug} --set KEY=VALUE; {keep}",
             )
-        if one.run["adapter_sha256"] == other.run["adapter_sha256"]:
+        same = one.run["adapter_sha256"] == other.run["adapter_sha256"]
+        if same and one.persona.sampling.drawing == other.persona.sampling.drawing:
             raise UsageError(
-                f"{first} and {second} are the same adapter, weight for weight",
-                mend=f"Train another: style-clone train {slug} --set KEY=VALUE; {keep}",
+                f"{first} and {second} are the same adapter, weight for weight, and their replies are drawn alike",
+                mend=f"Train another: style-clone train {slug} --set KEY=VALUE; {keep}. Or draw B's replies in another way: "
+                "--sampling-b temperature=0.5",
             )
 
     @property
     def changes(self) -> dict[str, dict[str, Any]]:
-        """The settings in which the two recipes differ, `{"rank": {"a": 16, "b": 8}}`; a setting one lacks is None."""
-        one, other = (adapter.run["recipe"] for adapter in self.adapters.values())
+        """The settings in which the two recipes differ, sampling's too: `{"rank": {"a": 16, "b": 8}}`; one lacks it: None."""
+        one, other = (
+            {**adapter.run["recipe"], **adapter.persona.sampling.drawing} for adapter in self.adapters.values()
+        )
         return {
             name: {"a": one.get(name), "b": other.get(name)}
             for name in dict.fromkeys([*one, *other])
@@ -88,11 +98,13 @@ class Sides:
 def side_by_side(settings: Settings, sides: Sides, base: BaseModel, serve_as: ServeAs) -> Iterator[Settings]:
     """Settings of a home folder that lasts for the block and holds the two adapters as personas, and the same base models.
 
-    Adapters are copied, since a training meanwhile would put another in their place. Raises StorageError.
+    Adapters are copied, since a training meanwhile would put another in their place; one that is on both sides is served
+    once. Raises StorageError.
     """
+    served = {adapter.persona.slug: adapter for adapter in sides.adapters.values()}
     with home_aside(settings, sides.folder, "compare", serve_as) as aside:
         with storage_errors(aside.home):
-            for adapter in sides.adapters.values():
+            for adapter in served.values():
                 folder = aside.workspace.folder(adapter.persona.slug)
                 folder.adapter.mkdir(parents=True)
                 for name in NEEDED:
@@ -100,6 +112,12 @@ def side_by_side(settings: Settings, sides: Sides, base: BaseModel, serve_as: Se
                 trained = adapter.persona.with_base(base.name, base.source, base.revision, base.sha256)
                 trained.save(folder)
         yield aside
+
+
+def _sampled(adapter: Adapter, changes: Mapping[str, str]) -> Adapter:
+    """The adapter with its replies drawn in another way; how long they may be is the same for everybody."""
+    sampling = adapter.persona.sampling.with_overrides(changes, DRAWING)
+    return replace(adapter, persona=adapter.persona.with_sampling(sampling))
 
 
 def _place(workspace: Workspace, name: str) -> PersonaFolder | Path:
