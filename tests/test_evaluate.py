@@ -24,6 +24,7 @@ from style_clone.evaluate import quick
 from style_clone.evaluate import run as evaluation
 from style_clone.evaluate.fit import Measurer
 from style_clone.evaluate.material import spread
+from style_clone.evaluate.start import num_shared
 from style_clone.evaluate.statistics import ratio_difference_interval
 from style_clone.models import BaseModel, load_model, load_tokenizer
 from style_clone.persona import Persona
@@ -31,6 +32,7 @@ from style_clone.progress import Event
 from style_clone.prompt import Prompt, prompt_ids, reply_ids
 from style_clone.train import artifact
 from style_clone.train.run import train
+from style_clone.train.tokens import NO_LOSS, Example
 from style_clone.workspace import PersonaFolder, Workspace, file_hash, read_json, write_json
 from tests.tiny_base import paired, tiny_base
 
@@ -106,6 +108,45 @@ def test_however_pairs_are_batched_the_fit_is_the_same(folder: PersonaFolder, ba
     pairs = read_pairs(folder.split("train"))
     fits = [Measurer(model, tokenizer, 4096, batch_tokens=size)(pairs, Prompt()) for size in (1, 4096)]
     assert fits[0].bits_per_byte == pytest.approx(fits[1].bits_per_byte, rel=1e-3)
+
+
+def example(text: str) -> Example:
+    """A token a letter; capitals are a reply's."""
+    return Example([ord(letter) for letter in text], [0 if letter.isupper() else NO_LOSS for letter in text])
+
+
+@pytest.mark.parametrize(
+    ("texts", "shared"),
+    [
+        (["abcxY", "abczZ"], 3),
+        (["abcY", "abcZ"], 2),  # one is left to predict Y and Z from
+        (["abY", "abcdeZ", "abcdefZ"], 1),
+        (["xabcY", "abcY"], 0),
+        (["Y", "Y"], 0),
+        (["", "abY"], 0),
+        (["ab", "ab"], 1),
+        (["abcdeY"], 0),  # nothing is saved
+        ([], 0),
+    ],
+)
+def test_what_examples_share_stands_before_every_reply(texts: list[str], shared: int) -> None:
+    assert num_shared([example(text) for text in texts]) == shared
+
+
+def test_a_prompt_that_all_share_is_read_once_and_nothing_else_changes(folder: PersonaFolder, base: BaseModel) -> None:
+    pairs = [pair for pair in read_pairs(folder.split("train")) if pair.origin == "reply"][:12]
+    prompt = Prompt("You are Nell. " * 40, (("hi", "hiya"), ("tea?", "ta x")))
+    model, tokenizer = load_model(base, "float32"), load_tokenizer(base)
+    measure, read = Measurer(model, tokenizer), []
+    with_hook = model.register_forward_pre_hook(
+        lambda _, args, given: read.append(given["input_ids"].numel()), with_kwargs=True
+    )
+    together = measure(pairs, prompt)
+    tokens_together, before = sum(read), len(read)
+    apart = [measure([pair], prompt).pair_bits[0] for pair in pairs]
+    with_hook.remove()
+    assert together.pair_bits == pytest.approx(apart, rel=1e-3)
+    assert tokens_together < sum(read[before:]) / 3
 
 
 def test_a_constant_difference_has_an_interval_without_width() -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from style_clone.conversation import Pair
+from style_clone.evaluate.start import Start
 from style_clone.precision import autocast
 from style_clone.prompt import Prompt, prompt_ids
 from style_clone.train.data import LengthBatches, collate
@@ -81,10 +82,12 @@ class Measurer:
         device = next(self.model.parameters()).device
         self.model.eval()
         with torch.inference_mode(), using(), autocast(device.type):
+            start = Start.of(self.model, examples)
             for done, indices in enumerate(batches, start=1):
-                chosen = [examples[index] for index in indices]
+                chosen = [start.after(examples[index]) for index in indices]
                 batch = collate(chosen, self.tokenizer.eos_token_id)
-                nats = reply_nats(self.model, **{key: value.to(device) for key, value in batch.items()}).tolist()
+                on_device = {key: value.to(device) for key, value in batch.items()}
+                nats = reply_nats(self.model, **on_device, past_key_values=start.read_by(len(chosen))).tolist()
                 owners = [owner for example in chosen for owner in example.owner if owner != NO_LOSS]
                 for owner, value in zip(owners, nats, strict=True):
                     bits[owner] += value / math.log(2)

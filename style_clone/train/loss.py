@@ -18,16 +18,21 @@ if TYPE_CHECKING:
 
 
 def reply_nats(
-    model: Any, input_ids: torch.Tensor, labels: torch.Tensor, position_ids: torch.Tensor | None = None
+    model: Any,
+    input_ids: torch.Tensor,
+    labels: torch.Tensor,
+    position_ids: torch.Tensor | None = None,
+    past_key_values: Any = None,
 ) -> torch.Tensor:
     """Nats of each reply token, (N,), in the order of `labels[labels != IGNORED]`.
 
     `input_ids`, `labels` and `position_ids` are (B, T), as `data.collate` makes them; `model` is a causal language model,
-    with or without an adapter.
+    with or without an adapter; `past_key_values` are its keys and values of what stands before, for B rows, and grow by T.
     """
     from style_clone.train.cross_entropy import nats_of
 
-    return nats_of(reply_logits(model, input_ids, labels, position_ids), labels[labels != IGNORED])
+    logits = reply_logits(model, input_ids, labels, position_ids, past_key_values)
+    return nats_of(logits, labels[labels != IGNORED])
 
 
 def weighted_nats(
@@ -47,14 +52,19 @@ def weighted_nats(
 
 
 def reply_logits(
-    model: Any, input_ids: torch.Tensor, labels: torch.Tensor, position_ids: torch.Tensor | None = None
+    model: Any,
+    input_ids: torch.Tensor,
+    labels: torch.Tensor,
+    position_ids: torch.Tensor | None = None,
+    past_key_values: Any = None,
 ) -> torch.Tensor:
     """What the model says each reply token will be, (N, V), before it has seen it; arguments as of `reply_nats`."""
     wanted = labels != IGNORED  # (B, T); a first token has nothing before it to be predicted from
     predicting = wanted.roll(-1, dims=1)
     with _project_only(model, predicting):
-        told = {} if position_ids is None else {"position_ids": position_ids}
-        logits: torch.Tensor = model(input_ids=input_ids, use_cache=False, **told).logits
+        told = {"position_ids": position_ids, "past_key_values": past_key_values}
+        given = {name: value for name, value in told.items() if value is not None}
+        logits: torch.Tensor = model(input_ids=input_ids, use_cache=False, **given).logits
     return logits
 
 
