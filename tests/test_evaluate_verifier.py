@@ -155,7 +155,7 @@ def test_somebody_who_writes_like_everybody_is_not_measured() -> None:
     gate = measured(alike()).gate()
     assert gate.auc is not None
     assert gate.auc["low"] < 0.7
-    assert any(reason.endswith("it must be over 0.70") for reason in gate.failed)
+    assert any(reason.endswith("it must be over 70") for reason in gate.failed)
 
 
 def test_too_few_are_told_with_their_numbers() -> None:
@@ -183,10 +183,11 @@ def test_a_low_area_says_what_was_needed() -> None:
     gate = measured(Humans(same, same, dict(list(everybody.items())[:4]), dict(list(everybody.items())[4:]))).gate()
     assert gate.auc == {"value": 0.5, "low": 0.5, "high": 0.5}
     assert gate.null_high == 0.5
+    told = "the judge puts ten replies of the author above ten of somebody else 50 times in 100"
     assert [reason.split("; ")[-1] for reason in gate.failed] == [
-        "0.80 is needed",
-        "it must be over 0.70",
-        "the verifier tells the author from unseen people with an area of 0.50, and with shuffled labels it reaches 0.50",
+        "80 are needed",
+        "it must be over 70",
+        f"{told}, and a judge that was told wrong who is who reaches 50",
     ]
 
 

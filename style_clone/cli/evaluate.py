@@ -68,7 +68,7 @@ def command(
 ) -> None:
     """Measure PERSONA's clone against the best prompt there is, on writing that neither has seen.
 
-    The clone, the plain base model and every kind of prompt answer the same held-out messages. A verifier that was shown to
+    The clone, the plain base model and every kind of prompt answer the same held-out messages. A judge that was shown to
     tell the author from other people says whose replies come nearest; habits, held-out fit, relevance, copying and shape are
     measured beside it. The result is one sentence, a page (scorecard.html) and its numbers (scorecard.json).
 

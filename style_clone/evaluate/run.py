@@ -126,7 +126,7 @@ def held_out(folder: PersonaFolder, prompts: int, on: Literal["dev", "test"] = "
 
 def fitted(material: Material, people: Sequence[Impostor], report: Report) -> Scales:
     """The scales. What will limit the verdict is told now, before the long work."""
-    report(Event("evaluate", "fitting the verifier"))
+    report(Event("evaluate", "fitting the judge"))
     scales = Scales.fit(material, people)
     if not scales.gate.passed:
         measured = "held-out fit, the guardrails and blind votes still can be"

@@ -183,13 +183,18 @@ def _too_few(author: int, others: int, impostors: int) -> list[str]:
 
 
 def _too_low(area: Interval, null_high: float) -> list[str]:
+    """The area is a chance: how often a bundle of the author's scores above a bundle of somebody else's."""
     value, low = area["value"], area["low"]
-    told = f"the verifier tells the author from unseen people with an area of {value:.2f}"
+    told = f"the judge puts ten replies of the author above ten of somebody else {_in_100(value)} times in 100"
     found = []
     if value < GATE_AUC:
-        found.append(f"{told}; {GATE_AUC:.2f} is needed")
+        found.append(f"{told}; {_in_100(GATE_AUC)} are needed")
     if low <= GATE_LOW:
-        found.append(f"that area may be as low as {low:.2f} (95%); it must be over {GATE_LOW:.2f}")
+        found.append(f"with other replies it may be {_in_100(low)} times (95%); it must be over {_in_100(GATE_LOW)}")
     if value <= null_high:
-        found.append(f"{told}, and with shuffled labels it reaches {null_high:.2f}")
+        found.append(f"{told}, and a judge that was told wrong who is who reaches {_in_100(null_high)}")
     return found
+
+
+def _in_100(chance: float) -> str:
+    return f"{100 * chance:.3g}"
