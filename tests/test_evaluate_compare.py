@@ -17,9 +17,10 @@ from safetensors.torch import load_file, save_file
 from style_clone import demo, embedding
 from style_clone.cli.compare import command
 from style_clone.cli.scorecard_print import print_comparison
-from style_clone.conversation import read_pairs
-from style_clone.errors import PersonaNotFound, UsageError
+from style_clone.conversation import Split, read_pairs
+from style_clone.errors import MissingStage, PersonaNotFound, UsageError
 from style_clone.evaluate import run as evaluation
+from style_clone.evaluate.compare import On
 from style_clone.evaluate.nearer import nearer
 from style_clone.evaluate.sides import Sides
 from style_clone.exporting.weights import export_weights
@@ -267,7 +268,7 @@ def no_weights(folder: PersonaFolder, out: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "problem", "mend"),
     [
-        (other_pairs, "trained on different pairs", "style-clone export nell --adapter --out DIR"),
+        (other_pairs, "trained on different pairs, and only a persona", "style-clone export nell --adapter --out DIR"),
         (other_base, "different base models: .*nell to tiny, .* to larger", "style-clone train nell --base BASE"),
         (earlier_export, "does not say its pairs_sha256", "Export the adapter again"),
         (other_weights, "other weights than its run.json", "from the same training"),
@@ -347,6 +348,55 @@ def test_two_personas_of_the_same_pairs_can_be_compared(line: Line, workspace: W
     assert found.folder == twin
     assert found.adapters["a"].path == twin.adapter
     assert found.adapters["a"].persona.slug == slug_of(twin.adapter)
+
+
+@pytest.fixture
+def chats(line: Line) -> Iterator[PersonaFolder]:
+    """The sample persona's twin with the chats alone and an adapter that says it was trained on those."""
+    folder = line.workspace.folder("chats")
+    ingest(folder, [demo.CORPUS / "whatsapp"], ["Nell Quayle"])
+    prepare(folder)
+    faded(line.folder, folder.adapter, 0.5, pairs_sha256=artifact.pairs_hash(folder))
+    yield folder
+    shutil.rmtree(folder.root)
+
+
+@pytest.mark.parametrize("on", ["dev", "test"])
+def test_personas_of_different_pairs_are_asked_what_is_new_to_both(
+    line: Line, stand: Stand, chats: PersonaFolder, on: On
+) -> None:
+    stand.voices, asked_before = {}, len(stand.fake.requests)
+    row = stand.row("nell", "chats", "--on", on)
+    pairs = {name: len(read_pairs(folder.split("train"))) for name, folder in (("a", line.folder), ("b", chats))}
+    assert row["recipes"]["train_pairs"] == pairs
+    assert pairs["a"] != pairs["b"]
+
+    parts: tuple[Split, ...] = ("train", "dev") if on == "test" else ("train",)
+    met = {pair.conversation for part in parts for pair in read_pairs(chats.split(part))}
+    held = read_pairs(line.folder.split(on))
+    new = {pair.context[-1]["content"] for pair in held if pair.conversation not in met}
+    asked = {body["messages"][-1]["content"] for body in stand.fake.requests[asked_before:]}
+    assert asked <= new
+    assert row["sizes"]["dropped_test_replies"] == sum(pair.conversation in met for pair in held)
+    judge = read_pairs(line.folder.split("judge"))
+    assert row["sizes"]["judge_replies"] == sum(pair.conversation not in met for pair in judge)
+
+
+def test_a_persona_whose_pairs_are_newer_than_its_adapter_is_not_compared(stand: Stand, chats: PersonaFolder) -> None:
+    train_part = chats.split("train")
+    train_part.write_text("".join(train_part.read_text().splitlines(keepends=True)[1:]))
+    refused = stand("nell", "chats").exception
+    assert isinstance(refused, MissingStage)
+    assert "chats's adapter was trained on other pairs" in refused.problem
+
+
+def test_no_measure_is_left_where_one_was_trained_on_all_of_it(line: Line, stand: Stand, chats: PersonaFolder) -> None:
+    train_part, run = chats.split("train"), chats.adapter / "run.json"
+    train_part.write_text(train_part.read_text() + line.folder.split("judge").read_text())
+    write_json(run, {**read_json(run), "pairs_sha256": artifact.pairs_hash(chats)})
+    refused = stand("nell", "chats").exception
+    assert isinstance(refused, MissingStage)
+    assert "nell's judge replies stand nearly so in what an adapter was trained on" in refused.problem
 
 
 def numbers(

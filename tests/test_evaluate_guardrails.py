@@ -14,7 +14,7 @@ from style_clone.conversation import SPLITS, Pair, read_pairs
 from style_clone.demo import AUTHOR, CORPUS
 from style_clone.embedding import NAME, load_embedder
 from style_clone.evaluate.guardrails import Copying, Relevance, Shape, copying, failed, loops, shape
-from style_clone.evaluate.leakage import Copies, repeated, unseen
+from style_clone.evaluate.leakage import Copies, apart, repeated, unseen
 from style_clone.evaluate.replies import Reply
 from style_clone.evaluate.statistics import Array, Resamples, interval
 from style_clone.ingest.run import ingest
@@ -273,6 +273,19 @@ def test_leaked_test_replies_are_dropped() -> None:
     assert [each.id for each in unseen(test, seen)] == ["unlike", "too short to tell"]
     assert unseen(test, []) == test
     assert unseen([], seen) == []
+
+
+def test_conversations_that_others_hold_are_dropped_whole() -> None:
+    """Known by their name, and where they were cut at other pauses by one reply that both have."""
+
+    def pair(conversation: str, id: str) -> Pair:
+        turns = ({"role": "user", "content": "hi"}, {"role": "assistant", "content": "yes"})
+        return Pair(turns, id, conversation, "reply", "x.txt", "test")  # type: ignore[arg-type]
+
+    mine = [pair("ann@1", "a"), pair("ann@1", "b"), pair("bob@2", "c"), pair("bob@2", "d"), pair("cy@3", "e")]
+    others = [pair("ann@1", "x"), pair("bob@1", "c")]
+    assert [each.id for each in apart(mine, others)] == ["e"]
+    assert apart(mine, []) == mine
 
 
 def test_alike_is_half_of_all_shingles() -> None:

@@ -47,9 +47,9 @@ def command(
     """Put adapters A and B side by side: which writes more like their author?
 
     Each is a persona's name or a folder with an adapter, such as `style-clone export PERSONA --adapter` writes; one at least
-    is a persona. They must belong to one base model and have been trained on the same pairs, so that recipes are all that
-    differs. A recipe is how an adapter was trained and how its replies are drawn: A and B may be one adapter, sampled in two
-    ways.
+    is a persona. They must belong to one base model. A recipe is how an adapter was trained and how its replies are drawn: A
+    and B may be one adapter, sampled in two ways. Trained on the same pairs, recipes are all that differs; two personas may
+    have different pairs, to see which writing to train on: both are then asked what A holds back and B was not trained on.
 
     Both answer the same held-out messages and are measured as by `evaluate`; nothing of the persona's scorecard changes.
     Whoever tries recipes until one looks good on test has no test left, so the default is dev. An endpoint of its own is
@@ -59,6 +59,7 @@ def command(
       style-clone export me --adapter --out ~/before
       style-clone train me --set rank=32
       style-clone compare ~/before me
+      style-clone compare only-chats chats-and-blog
       style-clone compare me me --sampling-b temperature=0.5
     """
     from style_clone.models import keep_few_shapes

@@ -62,7 +62,7 @@ class Card:
 
     def measured(self) -> dict[str, Measured]:
         """Every candidate, by id."""
-        train = Copies.of(pair.reply for pair in self.material.train)
+        train = Copies.of(pair.reply for pair in self.material.trained)
         return {candidate.id: self._measure(candidate, train) for candidate in self.contest.candidates}
 
     def _measure(self, candidate: Candidate, train: Copies) -> Measured:
@@ -139,7 +139,7 @@ class Card:
 
     def human(self) -> dict[str, Any]:
         """The same of the author's own replies."""
-        test, train = self.scales.humans.test, Copies.of(pair.reply for pair in self.material.train)
+        test, train = self.scales.humans.test, Copies.of(pair.reply for pair in self.material.trained)
         own = shape(test, test)
         return {
             "relevance": self.relevance and interval(self.relevance.draws(test, self.scales.resamples)),

@@ -26,7 +26,7 @@ def compare(
     The persona's scorecard stays as it is; answers are kept beside those of its evaluations, so a comparison that was
     stopped goes on. Raises MissingStage where the persona's pairs are missing or not those trained on, ServingError.
     """
-    material, dropped = held_out(sides.folder, options.prompts, on)
+    material, dropped = held_out(sides.folder, options.prompts, on, sides.others(on))
     people = impostors.find(sides.folder, options.impostors, report=report)
     scales = fitted(material, people, report)
     generate = generator(material, sides.adapters, instruments, report)

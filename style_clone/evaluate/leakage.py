@@ -43,6 +43,17 @@ def unseen(pairs: Sequence[Pair], seen: Iterable[Pair]) -> list[Pair]:
     return [pair for pair, drop in zip(pairs, leaked, strict=True) if not drop]
 
 
+def apart(pairs: Sequence[Pair], others: Sequence[Pair]) -> list[Pair]:
+    """The `pairs` whose conversations no pair of `others` is from, and that are `unseen` in them.
+
+    For pairs that were not split together: conversations are known by name and, where they were cut at other pauses, by a
+    reply in common.
+    """
+    names, ids = {pair.conversation for pair in others}, {pair.id for pair in others}
+    met = names | {pair.conversation for pair in pairs if pair.id in ids}
+    return unseen([pair for pair in pairs if pair.conversation not in met], others)
+
+
 def repeated(texts: Sequence[str], seen: Sequence[str]) -> NDArray[np.bool_]:
     """Which of N `texts` share a run of 12 words with one in `seen`, or are alike one, (N,).
 

@@ -26,7 +26,8 @@ class Adapter:
 
 @dataclass(frozen=True)
 class Material:
-    """`test` is what is measured on; `run` is the adapter's run.json."""
+    """`test` is what is measured on; `run` is the adapter's run.json; `others` is what another adapter was trained on that
+    takes part and was not trained on `train`."""
 
     folder: PersonaFolder
     persona: Persona
@@ -35,6 +36,7 @@ class Material:
     judge: Sequence[Pair]
     test: Sequence[Pair]
     run: dict[str, Any]
+    others: Sequence[Pair] = ()
 
     @classmethod
     def load(cls, folder: PersonaFolder) -> Material:
@@ -47,6 +49,11 @@ class Material:
                 f"{folder.slug} has no test pairs to measure on", mend="Add more writing, then make pairs again."
             )
         return cls(folder, Persona.load(folder), train, dev, judge, test, current_run(folder))
+
+    @property
+    def trained(self) -> list[Pair]:
+        """What any of the adapters may have by heart."""
+        return [*self.train, *self.others]
 
     @property
     def adapter(self) -> Adapter:

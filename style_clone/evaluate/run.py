@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from style_clone import baseline
 from style_clone.client import Address
+from style_clone.conversation import Pair
 from style_clone.errors import MissingStage
 from style_clone.evaluate import blind, contest, impostors, quick
 from style_clone.evaluate.answers import Answers
@@ -23,7 +24,7 @@ from style_clone.evaluate.fitting import FitOf
 from style_clone.evaluate.generating import Generator, decoding_for
 from style_clone.evaluate.impostors import Impostor
 from style_clone.evaluate.kept import KeptPrompt, KeptReplies
-from style_clone.evaluate.leakage import unseen
+from style_clone.evaluate.leakage import apart, unseen
 from style_clone.evaluate.material import Adapter, Material, spread
 from style_clone.evaluate.page.run import write_page
 from style_clone.evaluate.prompting import Embed
@@ -108,20 +109,26 @@ def is_fresh(folder: PersonaFolder) -> bool:
     return bool(measured == (artifact.load_run(folder)["adapter_sha256"], file_hash(folder.split("test")), now))
 
 
-def held_out(folder: PersonaFolder, prompts: int, on: Literal["dev", "test"] = "test") -> tuple[Material, int]:
+def held_out(
+    folder: PersonaFolder, prompts: int, on: Literal["dev", "test"] = "test", others: Sequence[Pair] = ()
+) -> tuple[Material, int]:
     """The material with what is measured on as its test part, at most `prompts` pairs of the split `on`.
 
-    Beside it, how many replies were dropped because train or judge has nearly the same. Raises MissingStage.
+    `others` is what another adapter was trained on: the judge is not fitted on its conversations, and nobody is measured on
+    them. Beside the material, how many replies were dropped because they are among those, or stand nearly so in train or
+    judge. Raises MissingStage where none is left.
     """
     material = Material.load(folder)
     chosen = {"dev": material.dev, "test": material.test}[on]
-    kept = unseen(chosen, [*material.train, *material.judge])
-    if not kept:
+    judge = apart(material.judge, others)
+    kept = unseen(apart(chosen, others), [*material.train, *judge])
+    if not (kept and judge):
         raise MissingStage(
-            f"all of {folder.slug}'s {on} replies stand nearly so in train or judge: there is nothing to measure on",
+            f"all of {folder.slug}'s {on if judge else 'judge'} replies stand nearly so in what an adapter was trained on, "
+            "or in judge: there is nothing to measure with",
             mend="Add more writing, then make pairs again.",
         )
-    return replace(material, test=spread(kept, prompts)), len(chosen) - len(kept)
+    return replace(material, judge=judge, test=spread(kept, prompts), others=others), len(chosen) - len(kept)
 
 
 def fitted(material: Material, people: Sequence[Impostor], report: Report) -> Scales:

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from style_clone.conversation import Pair, Split, read_pairs
 from style_clone.errors import UsageError
 from style_clone.evaluate.aside import home_aside
-from style_clone.evaluate.material import Adapter
+from style_clone.evaluate.material import Adapter, current_run
 from style_clone.models import BaseModel
 from style_clone.persona import DRAWING, Persona
 from style_clone.settings import ServeAs, Settings
@@ -26,11 +27,13 @@ _KEEP = "keep the old one first with: style-clone export {slug} --adapter --out 
 @dataclass(frozen=True)
 class Sides:
     """`names` are as given and `adapters` what they name, both by "a" and "b"; `folder` is the persona whose pairs,
-    prompts and impostors both are measured with: the first one that is a persona."""
+    prompts and impostors both are measured with: the first one that is a persona. `elsewhere` is the other persona, where
+    it was trained on other pairs."""
 
     folder: PersonaFolder
     names: dict[str, str]
     adapters: dict[str, Adapter]
+    elsewhere: PersonaFolder | None = None
 
     @classmethod
     def find(
@@ -39,8 +42,8 @@ class Sides:
         """Each a persona's name or a folder with an adapter; `samplings` are changes to a side's sampling, by side.
 
         Raises PersonaNotFound, MissingStage for a persona without an adapter, and UsageError where no persona is named, a
-        folder holds no whole adapter, or the two cannot be compared: other base models, other pairs, the same weights drawn
-        from in the same way.
+        folder holds no whole adapter, or the two cannot be compared: other base models, other pairs than the persona's in a
+        folder, which does not hold them, the same weights drawn from in the same way.
         """
         names = {"a": first, "b": second}
         places = {side: _place(workspace, name) for side, name in names.items()}
@@ -54,9 +57,18 @@ class Sides:
             side: _sampled(_adapter(names[side], place, personas[0]), (samplings or {}).get(side, {}))
             for side, place in places.items()
         }
-        found = cls(personas[0], names, adapters)
+        one, other = adapters.values()
+        same_pairs = one.run["pairs_sha256"] == other.run["pairs_sha256"]
+        found = cls(personas[0], names, adapters, None if same_pairs else personas[-1])
         found._check()
         return found
+
+    def others(self, on: Literal["dev", "test"]) -> list[Pair]:
+        """What the persona elsewhere was trained on and, where test is measured on, what chose its best weights."""
+        if self.elsewhere is None:
+            return []
+        parts: tuple[Split, ...] = ("train", "dev") if on == "test" else ("train",)
+        return [pair for part in parts for pair in read_pairs(self.elsewhere.split(part))]
 
     def _check(self) -> None:
         (one, other), slug = self.adapters.values(), self.folder.slug
@@ -68,11 +80,14 @@ class Sides:
                 f"the two adapters belong to different base models: {bases}",
                 mend=f"Train one again on the other's: style-clone train {slug} --base BASE; {keep}",
             )
-        if one.run["pairs_sha256"] != other.run["pairs_sha256"]:
+        if self.elsewhere == self.folder:
             raise UsageError(
-                f"{first} and {second} were trained on different pairs, so recipes are not all that differs",
-                mend=f"Train again on the same pairs: style-clone train {slug} --set KEY=VALUE; {keep}",
+                f"{first} and {second} were trained on different pairs, and only a persona has its pairs beside it: nobody "
+                "can tell which messages are new to both",
+                mend=f"Train again on the same pairs: style-clone train {slug} --set KEY=VALUE; {keep}. Or name two personas",
             )
+        if self.elsewhere is not None:
+            current_run(self.elsewhere)
         same = one.run["adapter_sha256"] == other.run["adapter_sha256"]
         if same and one.persona.sampling.drawing == other.persona.sampling.drawing:
             raise UsageError(
@@ -83,10 +98,15 @@ class Sides:
 
     @property
     def changes(self) -> dict[str, dict[str, Any]]:
-        """The settings in which the two recipes differ, sampling's too: `{"rank": {"a": 16, "b": 8}}`; one lacks it: None."""
+        """In what the recipes differ, sampling and number of pairs too: `{"rank": {"a": 16, "b": 8}}`; one lacks it: None."""
         one, other = (
             {**adapter.run["recipe"], **adapter.persona.sampling.drawing} for adapter in self.adapters.values()
         )
+        if self.elsewhere is not None:
+            one, other = (
+                {**settings, "train_pairs": len(read_pairs(persona.split("train")))}
+                for settings, persona in ((one, self.folder), (other, self.elsewhere))
+            )
         return {
             name: {"a": one.get(name), "b": other.get(name)}
             for name in dict.fromkeys([*one, *other])
