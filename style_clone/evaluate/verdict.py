@@ -17,8 +17,7 @@ from style_clone.evaluate.protocol import CERTAIN, LEAST_GAIN, VOTES
 
 VOTERS = ("author", "acquaintance", "stranger")
 REMEDIES = {
-    "relevance": "A larger base model may answer more to the point (style-clone plan lists those that fit); or train again "
-    "with fewer epochs",
+    "relevance": "A larger base model may answer more to the point (style-clone plan lists those that fit)",
     "copying": "Train again with fewer epochs, or on more writing",
     "shape": "Train again on more writing",
 }
