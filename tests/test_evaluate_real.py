@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 
 from style_clone.evaluate.candidates import CLONE, FEW_SHOT, MEMORY, PLAIN, RETRIEVAL, SYSTEM
-from style_clone.train import artifact
-from style_clone.workspace import Workspace, read_json, write_json
+from style_clone.workspace import Workspace
 
 pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(2400)]
 
@@ -39,22 +38,25 @@ def run(home_with_model: Path) -> Run:
     return run
 
 
-def trained(run: Run, persona: str, author: str) -> None:
+def trained(run: Run, persona: str, author: str, keep: str = "all") -> None:
     """A persona of somebody in the sample corpus's chats."""
     run("ingest", persona, CHATS, "--me", author)
-    run("pairs", persona, "--keep", "250")
+    run("pairs", persona, "--keep", keep)
     run("train", persona, "--set", "epochs=1", "--set", "learning_rate=2e-3")
 
 
 def test_an_adapter_is_measured_against_every_prompt(run: Run, workspace: Workspace) -> None:
-    trained(run, "nell", "Nell Quayle")
+    trained(run, "nell", "Nell Quayle", keep="250")
     card = json.loads(run("evaluate", "nell", "--prompts", str(PROMPTS), "--samples", "1", "--json"))
 
     rows = {row["id"]: row for row in card["candidates"]}
     assert set(rows) == {PLAIN, SYSTEM, FEW_SHOT, RETRIEVAL, CLONE, MEMORY}
     assert 0 < card["sizes"]["test_replies"] <= 2 * PROMPTS
     assert card["sizes"]["exploratory"]
-    assert rows[CLONE]["voice"]["s"]["value"] > rows[PLAIN]["voice"]["s"]["value"]
+    assert card["verdict"]["code"] == "cannot_measure", "the judge cannot be tested on so few"
+    assert rows[CLONE]["voice"] is None
+    assert rows[CLONE]["habits"]["value"] > rows[PLAIN]["habits"]["value"]
+    assert rows[CLONE]["fit"]["specificity"]["low"] > 0
     assert card["bits_per_byte"]["clone"] < card["bits_per_byte"]["prompted"]
     assert len(card["examples"]) == 8
     assert card["verdict"]["headline"]
@@ -69,16 +71,12 @@ def test_an_adapter_is_measured_against_every_prompt(run: Run, workspace: Worksp
     assert not [path for path in folder.root.iterdir() if path.name.startswith(".evaluate")], "nothing was left behind"
 
 
-def test_another_authors_adapter_gains_neither_voice_nor_specificity(run: Run, workspace: Workspace) -> None:
+def test_another_authors_adapter_gains_neither_voice_nor_specificity(run: Run) -> None:
     trained(run, "nell", "Nell Quayle")
     trained(run, "tam", "Tam Quayle")
-    nell, tam = workspace.existing("nell"), workspace.existing("tam")
-    # Nobody may compare adapters of different pairs, so the sister's says that it is of Nell's.
-    claimed = artifact.load_run(nell)["pairs_sha256"]
-    write_json(tam.adapter / "run.json", {**read_json(tam.adapter / "run.json"), "pairs_sha256": claimed})
-
-    compared = ("compare", "nell", tam.adapter, "--on", "test", "--prompts", "30", "--samples", "1", "--json")
-    rows: dict[str, dict[str, Any]] = {row["id"]: row for row in json.loads(run(*compared))["candidates"]}
+    compared = json.loads(run("compare", "nell", "tam", "--on", "test", "--prompts", "60", "--samples", "1", "--json"))
+    rows: dict[str, dict[str, Any]] = {row["id"]: row for row in compared["candidates"]}
+    assert compared["gate"]["passed"], compared["gate"]
 
     plain, own, other = (rows[name]["voice"]["s"] for name in (PLAIN, "a", "b"))
     assert own["low"] > plain["high"]

@@ -164,8 +164,8 @@ def test_too_few_are_told_with_their_numbers() -> None:
     assert gate.auc is None
     assert gate.null_high is None
     assert gate.failed == (
-        "the author's test replies make 2 bundles of 10; 3 are needed",
-        "the replies of unseen impostors make 2 bundles of 10; 3 are needed",
+        "the author's test replies fill 2 of the 3 groups of ten that are needed",
+        "the replies of unseen impostors fill 2 of the 3 groups of ten that are needed",
         "there are 4 other writers to compare with; 8 are needed",
     )
     assert not gate.passed

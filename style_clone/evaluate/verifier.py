@@ -172,11 +172,11 @@ def _area(positive: Array, negative: Array) -> float:
 
 
 def _too_few(author: int, others: int, impostors: int) -> list[str]:
-    found = []
+    found, needed = [], f"of the {LEAST_BUNDLES} groups of ten that are needed"
     if author < LEAST_BUNDLES:
-        found.append(f"the author's test replies make {author} bundles of 10; {LEAST_BUNDLES} are needed")
+        found.append(f"the author's test replies fill {author} {needed}")
     if others < LEAST_BUNDLES:
-        found.append(f"the replies of unseen impostors make {others} bundles of 10; {LEAST_BUNDLES} are needed")
+        found.append(f"the replies of unseen impostors fill {others} {needed}")
     if impostors < LEAST_IMPOSTORS:
         found.append(f"there are {impostors} other writers to compare with; {LEAST_IMPOSTORS} are needed")
     return found
