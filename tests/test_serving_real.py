@@ -19,6 +19,9 @@ import pytest
 
 from style_clone import baseline
 from style_clone.conversation import Pair, Turn
+from style_clone.errors import ServingError, UsageError
+from style_clone.evaluate.answers import Answers, Decoding, Question
+from style_clone.evaluate.rival import Rival
 from style_clone.models import BaseModel, load_tokenizer
 from style_clone.persona import Persona
 from style_clone.progress import EVENTS_VARIABLE
@@ -103,6 +106,18 @@ def test_the_clone_is_prompted_as_its_persona_says(serving: Live, client: openai
     ids = prompt_ids(load_tokenizer(serving.base), Persona.load(folder).prompt.messages(SAID))
     raw = client.completions.create(model="ann", prompt=ids, **GREEDY)
     assert raw.choices[0].text == reply(client, "ann")
+
+
+def test_an_evaluation_can_take_it_for_its_rival(serving: Live, tmp_path: Path) -> None:
+    url, key = f"{serving.endpoint.url}/v1", serving.endpoint.key
+    with pytest.raises(UsageError, match="has 4 models"):
+        Rival.find(url, None, key)
+    with pytest.raises(ServingError, match="the rival: .*refused the API key"):
+        Rival.find(url, serving.base.name, "sk-wrong")
+    rival, answers = Rival.find(url, serving.base.name, key), Answers(tmp_path / "answers.jsonl")
+    asked = [Question(rival.model, url, tuple(SAID), Decoding(24), sample) for sample in (0, 1)]
+    rival.ask(answers, asked, lambda done, total: None)
+    assert all(answers[each].text and 0 < answers[each].reply_tokens <= 24 for each in asked)
 
 
 def test_a_name_chooses_the_register_and_its_prompt_is_training_s(serving: Live, client: openai.OpenAI) -> None:
