@@ -458,6 +458,21 @@ def test_the_sentence_follows_from_the_numbers(given: dict[str, Any], code: str,
     assert [reason[:7] for reason in said["reasons"] if " fails " in reason] == failures
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (-0.2, -0.06, ["Replies of A fit their prompts more often (B minus A: -13%, 95% -20% to -6%)."]),
+        (-0.2, 0.01, []),
+    ],
+)
+def test_relevance_that_is_lost_is_told_and_decides_nothing(low: float, high: float, said: list[str]) -> None:
+    given = numbers((0.12, 0.03, 0.21))
+    given["contrasts"]["relevance"] = {"value": -0.13, "low": low, "high": high, "p": None, "p_holm": None}
+    found = nearer(given)
+    assert found["code"] == "b_nearer"
+    assert [reason for reason in found["reasons"] if "fit their prompts" in reason] == said
+
+
 def test_habits_that_could_not_be_measured_say_nothing_for_either() -> None:
     given = numbers((0.12, 0.03, 0.21))
     del given["contrasts"]["habits"]

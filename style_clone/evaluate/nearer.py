@@ -30,7 +30,7 @@ def nearer(comparison: Numbers) -> dict[str, Any]:
             "headline": headline,
             "reasons": [*more, _metric(comparison, "fit"), *guardrails],
         }
-    reasons = [*(_metric(comparison, name) for name in NAMES), *guardrails]
+    reasons = [*(_metric(comparison, name) for name in NAMES), *_relevance(comparison), *guardrails]
     voice = comparison["contrasts"]["voice"]
     side = _side(voice)
     if side is None:
@@ -51,8 +51,8 @@ def favoured(contrast: Numbers, *, lower_is_better: bool) -> str | None:
     return "b" if (contrast["value"] > 0) != lower_is_better else "a"
 
 
-def _side(voice: Numbers) -> str | None:
-    return "b" if voice["low"] > 0 else "a" if voice["high"] < 0 else None
+def _side(contrast: Numbers) -> str | None:
+    return "b" if contrast["low"] > 0 else "a" if contrast["high"] < 0 else None
 
 
 def _against(comparison: Numbers, side: str, failed: Mapping[str, Numbers]) -> Iterator[str]:
@@ -78,6 +78,14 @@ def _metric(comparison: Numbers, name: str) -> str:
         told = f"{'does' if is_fit else 'do'} not tell them apart"
     unit = " bits per byte, lower is better" if is_fit else ""
     return f"{NAMES[name]} {told} (B minus A: {_spelled(contrast, digits=3 if is_fit else 2)}{unit})."
+
+
+def _relevance(comparison: Numbers) -> Iterator[str]:
+    """It decides nothing but as a guardrail; who weighs two recipes should know that one of them costs sense."""
+    contrast = comparison["contrasts"].get("relevance")
+    if contrast and (side := _side(contrast)):
+        told = " to ".join(f"{contrast[bound]:+.0%}" for bound in ("low", "high"))
+        yield f"Replies of {side.upper()} fit their prompts more often (B minus A: {contrast['value']:+.0%}, 95% {told})."
 
 
 def _guardrails(failed: Mapping[str, Numbers]) -> Iterator[str]:
