@@ -57,9 +57,8 @@ class Sides:
             side: _sampled(_adapter(names[side], place, personas[0]), (samplings or {}).get(side, {}))
             for side, place in places.items()
         }
-        one, other = adapters.values()
-        same_pairs = one.run["pairs_sha256"] == other.run["pairs_sha256"]
-        found = cls(personas[0], names, adapters, None if same_pairs else personas[-1])
+        one, other = (adapter.run["pairs_sha256"] for adapter in adapters.values())
+        found = cls(personas[0], names, adapters, personas[1] if one != other and len(personas) == 2 else None)
         found._check()
         return found
 
@@ -80,14 +79,14 @@ class Sides:
                 f"the two adapters belong to different base models: {bases}",
                 mend=f"Train one again on the other's: style-clone train {slug} --base BASE; {keep}",
             )
-        if self.elsewhere == self.folder:
+        if self.elsewhere is None and one.run["pairs_sha256"] != other.run["pairs_sha256"]:
             raise UsageError(
                 f"{first} and {second} were trained on different pairs, and only a persona has its pairs beside it: nobody "
                 "can tell which messages are new to both",
                 mend=f"Train again on the same pairs: style-clone train {slug} --set KEY=VALUE; {keep}. Or name two personas",
             )
         if self.elsewhere is not None:
-            current_run(self.elsewhere)
+            current_run(self.elsewhere)  # its pairs are those its adapter was trained on, or it is refused
         same = one.run["adapter_sha256"] == other.run["adapter_sha256"]
         if same and one.persona.sampling.drawing == other.persona.sampling.drawing:
             raise UsageError(
