@@ -390,13 +390,29 @@ def test_a_persona_whose_pairs_are_newer_than_its_adapter_is_not_compared(stand:
     assert "chats's adapter was trained on other pairs" in refused.problem
 
 
-def test_no_measure_is_left_where_one_was_trained_on_all_of_it(line: Line, stand: Stand, chats: PersonaFolder) -> None:
+def trained_too(chats: PersonaFolder, pairs: Path) -> None:
+    """Have the twin trained on these pairs as well."""
     train_part, run = chats.split("train"), chats.adapter / "run.json"
-    train_part.write_text(train_part.read_text() + line.folder.split("judge").read_text())
+    train_part.write_text(train_part.read_text() + pairs.read_text())
     write_json(run, {**read_json(run), "pairs_sha256": artifact.pairs_hash(chats)})
+
+
+def test_no_judge_is_left_where_one_was_trained_on_all_it_learns_from(
+    line: Line, stand: Stand, chats: PersonaFolder
+) -> None:
+    trained_too(chats, line.folder.split("judge"))
+    row = stand.row("nell", "chats", "--prompts", "4")
+    assert row["verdict"]["headline"] == "Cannot measure: there are no judge replies of the author."
+    assert row["contrasts"]["fit"]["value"]
+
+
+def test_nothing_is_left_to_measure_on_where_one_was_trained_on_all_of_it(
+    line: Line, stand: Stand, chats: PersonaFolder
+) -> None:
+    trained_too(chats, line.folder.split("dev"))
     refused = stand("nell", "chats").exception
     assert isinstance(refused, MissingStage)
-    assert "nell's judge replies stand nearly so in what an adapter was trained on" in refused.problem
+    assert "nell's dev replies stand nearly so in judge or in what was trained on" in refused.problem
 
 
 def numbers(

@@ -122,10 +122,10 @@ def held_out(
     chosen = {"dev": material.dev, "test": material.test}[on]
     judge = apart(material.judge, others)
     kept = unseen(apart(chosen, others), [*material.train, *judge])
-    if not (kept and judge):
+    if not kept:
         raise MissingStage(
-            f"all of {folder.slug}'s {on if judge else 'judge'} replies stand nearly so in what an adapter was trained on, "
-            "or in judge: there is nothing to measure with",
+            f"all of {folder.slug}'s {on} replies stand nearly so in judge or in what was trained on: there is nothing to "
+            "measure on",
             mend="Add more writing, then make pairs again.",
         )
     return replace(material, judge=judge, test=spread(kept, prompts), others=others), len(chosen) - len(kept)

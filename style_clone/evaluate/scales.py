@@ -41,7 +41,7 @@ class Scales:
         )
         resamples = Resamples.of([pair.conversation for pair in material.test], seed=seed)
         if not (humans.judge and humans.fitted and humans.unseen):
-            missing = "the author's judge replies" if not humans.judge else "other writers to compare with"
+            missing = "judge replies of the author" if not humans.judge else "other writers to compare with"
             return cls(humans, resamples, Gate(None, None, (f"there are no {missing}",)), None, None)
         names = _names(material, impostors)
         voice = Voice.fit(humans, resamples, names=names, seed=seed)
