@@ -93,12 +93,18 @@ def test_warnings_and_samples_are_lines_of_their_own(capsys: pytest.CaptureFixtu
     ]
 
 
-def test_a_terminal_shows_them_above_the_bar_and_the_time_left_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def terminal(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """A terminal as standard error, from now on."""
     screen = io.StringIO()
     monkeypatch.setattr(sys, "stderr", screen)
     monkeypatch.setattr(screen, "isatty", lambda: True)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "120")
+    return screen
+
+
+def test_a_terminal_shows_them_above_the_bar_and_the_time_left_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = terminal(monkeypatch)
     with progress() as report:
         report(Event("train", "", 41, 100, {"loss": 3.25, "seconds left": 200}, sample=SAMPLE))
         report(Event("train", "warning: [red]held-out loss rose", 42, 100, {"loss": 3.25, "seconds left": 199}))
@@ -127,7 +133,17 @@ def test_a_time_to_wait_is_spelled_as_people_say_it(seconds: float, spelled: str
     assert spell_minutes(seconds) == spelled
 
 
-def test_quiet_draws_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_quiet_writes_no_lines(capsys: pytest.CaptureFixture[str]) -> None:
     with progress(quiet=True) as report:
         report(EVENTS[0])
     assert capsys.readouterr() == ("", "")
+
+
+def test_quiet_still_shows_a_terminal_how_far_long_work_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    screen = terminal(monkeypatch)
+    with progress(quiet=True) as report:
+        report(EVENTS[1])
+    assert "train" in screen.getvalue()
+    assert capsys.readouterr().out == ""

@@ -27,21 +27,20 @@ LEFT = "seconds left"
 
 @contextmanager
 def progress(*, quiet: bool = False, bars: bool = True) -> Iterator[Report]:
-    """A listener that draws on standard error, or writes lines where `bars` are not wanted; silent with `quiet`.
+    """A listener that draws on standard error at a terminal, and writes lines where there is none or `bars` are not wanted.
 
+    With `quiet`, for those who want JSON, there are no lines: who reads both streams as one is to find nothing else there.
     In a job, one that appends to the job's file.
     """
     events = os.environ.get(EVENTS_VARIABLE)
     if events:
         with Path(events).open("a", encoding="utf-8") as file:
             yield to_file(file)
-    elif quiet:
-        yield silent
     elif bars and sys.stderr.isatty():
         with _bars() as drawn:
             yield _Drawer(drawn)
     else:
-        yield _Lines()
+        yield silent if quiet else _Lines()
 
 
 def _bars() -> Progress:

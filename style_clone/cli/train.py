@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,6 +18,7 @@ from style_clone.cli.options import (
 )
 from style_clone.cli.terminal import progress
 from style_clone.evaluate.page.card import headline
+from style_clone.progress import silent
 from style_clone.workspace import PersonaFolder
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ def command(persona: str, base: str, resume: bool, assignments: tuple[str, ...],
     keep_few_shapes()
     changes = overrides(assignments)
     folder, workspace = paired(persona), settings().workspace
-    with processes.joined(), progress(quiet=as_json or not processes.is_first()) as report:
+    with processes.joined(), progress(quiet=as_json) if processes.is_first() else nullcontext(silent) as report:
         from style_clone.train.run import train
 
         with processes.first_alone():
