@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from style_clone.evaluate.verdict import replies_to_settle, verdict
+from style_clone.evaluate.settling import replies_to_agree, replies_to_settle, votes_to_settle
+from style_clone.evaluate.statistics import wilson
+from style_clone.evaluate.verdict import verdict
 
 
 def spread(value: float, low: float, high: float, p: float = 0.001) -> dict[str, float]:
@@ -134,10 +136,78 @@ def test_a_win_below_the_floor_is_called_what_it_is() -> None:
     assert "further from you than another person" in verdict(card(candidates=far))["headline"]
 
 
-def test_how_many_replies_would_settle_it() -> None:
-    assert replies_to_settle(spread(0.2, 0.0, 0.4), 100) is None
-    assert replies_to_settle(spread(0.2, -0.2, 0.6), 100) == 400
-    assert replies_to_settle(spread(0.0, -0.2, 0.2), 100) == 400
+@pytest.mark.parametrize(
+    ("gain", "replies"),
+    [
+        (spread(0.2, 0.0, 0.4), None),
+        (spread(0.2, -0.2, 0.6), 400),
+        (spread(0.0, -0.2, 0.2), 400),
+        # Too small to be worth it, so more replies can only show that it is: its upper bound has to come below 0.10.
+        (spread(0.06, -0.02, 0.14), 400),
+        (spread(0.1, 0.02, 0.18), None),
+        (spread(0.0995, 0.0, 0.2), None),
+    ],
+)
+def test_how_many_replies_would_settle_it(gain: dict[str, float], replies: int | None) -> None:
+    assert replies_to_settle(gain, 100) == replies
+
+
+def test_so_many_replies_do_settle_it() -> None:
+    gain = spread(0.15, -0.05, 0.35)
+    needed = replies_to_settle(gain, 100) or 0
+    half = 0.2 * (100 / needed) ** 0.5
+    assert verdict(card(contrasts=contrasts(voice=gain)))["code"] == "inconclusive"
+    assert verdict(card(contrasts=contrasts(voice=spread(0.15, 0.15 - half, 0.15 + half))))["code"] == "worth_it"
+
+
+def test_how_many_replies_would_let_a_metric_agree() -> None:
+    fit, habits = spread(-0.1, -0.3, 0.1, p=0.3), spread(0.1, -0.1, 0.3, p=0.3)
+    both = contrasts(habits=habits, fit=fit)
+    assert replies_to_agree(both, 100) == 600, "four times as many for an interval of 95%, more for Holm's correction"
+    assert replies_to_agree(contrasts(habits=spread(0.1, -0.5, 0.7), fit=fit), 100) == 600, "the one that takes fewer"
+    assert replies_to_agree(contrasts(habits=spread(-0.1, -0.3, 0.1), fit=spread(0.1, -0.1, 0.3)), 100) is None
+    assert replies_to_agree({"fit": fit}, 100) == 600
+
+
+@pytest.mark.parametrize("share", [0.55, 0.6, 0.64, 0.7])
+def test_how_many_votes_would_settle_it(share: float) -> None:
+    needed = votes_to_settle(votes(share, 0.45)) or 0
+    assert wilson(share * needed, needed)["low"] > 0.5
+    fewer = needed - 10
+    assert wilson(share * fewer, fewer)["low"] <= 0.5
+
+
+@pytest.mark.parametrize("given", [votes(0.7, 0.55), votes(0.5, 0.35), votes(0.4, 0.3)], ids=["won", "even", "lost"])
+def test_votes_that_are_won_or_lost_need_no_more(given: dict[str, Any]) -> None:
+    assert votes_to_settle(given) is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "voted", "told"),
+    [
+        ({"voice": spread(0.2, -0.2, 0.6)}, {}, "About 480 test replies instead of 120"),
+        (
+            {"habits": spread(0.1, -0.1, 0.3, p=0.3), "fit": spread(-0.1, -0.3, 0.1, p=0.3)},
+            {},
+            "About 720 test replies instead of 120",
+        ),
+        ({}, {"author": votes(0.6, 0.45)}, "About 100 blind votes instead of 40 would settle it"),
+        (
+            {"voice": spread(0.2, -0.2, 0.6)},
+            {"author": votes(0.6, 0.45)},
+            "(more --prompts or more writing) and about 100 blind votes instead of 40 would settle it",
+        ),
+        ({"fit": spread(0.3, 0.2, 0.4)}, {}, "More of the same would not settle it; another recipe may"),
+    ],
+    ids=["voice", "agreement", "votes", "both", "against"],
+)
+def test_an_inconclusive_verdict_says_what_would_settle_it(
+    changed: dict[str, dict[str, float]], voted: dict[str, Any], told: str
+) -> None:
+    found = verdict(card(contrasts=contrasts(**changed), votes=voted))
+    assert found["code"] == "inconclusive"
+    assert told in found["next"]
+    assert ("style-clone vote nell" in found["next"]) == (not voted)
 
 
 @given(st.floats(-2, 2), st.floats(0, 2), st.floats(0, 2), st.sampled_from([0.001, 0.5]))

@@ -9,11 +9,11 @@ inconclusive        else; with what would settle it
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from style_clone.evaluate.protocol import CERTAIN, LEAST_GAIN, VOTES
+from style_clone.evaluate.settling import replies_to_agree, replies_to_settle, votes_to_settle
 
 VOTERS = ("author", "acquaintance", "stranger")
 REMEDIES = {
@@ -69,11 +69,9 @@ def _rejected(card: Numbers, clone: Numbers, voted: Numbers | None) -> dict[str,
 
 
 def _worth_it(card: Numbers, clone: Numbers, voted: Numbers | None) -> dict[str, Any] | None:
-    contrasts = card["contrasts"]
-    voice = contrasts["voice"]
-    agreements = {name: _side(contrasts.get(name), lower_is_better=name == "fit") for name in ("habits", "fit")}
-    wins = voice["value"] >= LEAST_GAIN and voice["low"] > 0
-    if not wins or 1 not in agreements.values() or -1 in agreements.values():
+    voice = card["contrasts"]["voice"]
+    agreements = _agreements(card)
+    if not _wins(voice) or 1 not in agreements.values() or -1 in agreements.values():
         return None
     if voted is not None and voted["low"] <= 0.5:
         return None
@@ -110,37 +108,50 @@ def _enough(card: Numbers, clone: Numbers, voted: Numbers | None) -> dict[str, A
 
 
 def _inconclusive(card: Numbers, clone: Numbers, voted: Numbers | None) -> dict[str, Any]:
-    contrasts, voice = card["contrasts"], card["contrasts"]["voice"]
+    voice = card["contrasts"]["voice"]
     reasons = [_voice_words(card)]
-    sides = {name: _side(contrasts.get(name), lower_is_better=name == "fit") for name in ("habits", "fit")}
+    sides = _agreements(card)
     reasons += [f"{_NAMES[name].capitalize()} speaks against the clone." for name, side in sides.items() if side == -1]
     if voice["low"] > 0 and 1 not in sides.values():
         reasons.append("Neither habits nor held-out fit agrees significantly.")
     if voted is not None and voted["low"] <= 0.5:
         reasons.append(f"Readers did not prefer the clone: {voted['preferred']:.0%} of {voted['votes']} blind votes.")
-    needed = replies_to_settle(voice, card["sizes"]["test_replies"])
-    more = (
-        f"About {needed:,} test replies instead of {card['sizes']['test_replies']:,} would settle it" if needed else ""
-    )
+    asking = "" if voted else f" Blind votes say what readers think: style-clone vote {card['persona']}"
     return {
         "code": "inconclusive",
         "headline": "Inconclusive: this writing does not settle whether the clone or the prompt is nearer to "
         f"{card['author']}.",
         "reasons": reasons,
-        "next": f"{more}; or {VOTES} blind votes: style-clone vote {card['persona']}" if more else "",
+        "next": f"{_settling(card, sides, voted)}{asking}".strip(),
     }
 
 
-def replies_to_settle(voice: Numbers, replies: int) -> int | None:
-    """About how many test replies would bring the nearer bound of the gain to the line it has to cross.
+def _settling(card: Numbers, sides: Mapping[str, int], voted: Numbers | None) -> str:
+    """How many more replies or votes would settle it, as far as numbers can."""
+    contrasts, replies = card["contrasts"], card["sizes"]["test_replies"]
+    wins = _wins(contrasts["voice"])
+    if wins and -1 in sides.values():
+        return "More of the same would not settle it; another recipe may: style-clone compare."
+    needed = None
+    if not wins:
+        needed = replies_to_settle(contrasts["voice"], replies)
+    elif 1 not in sides.values():
+        needed = replies_to_agree(contrasts, replies)
+    told = []
+    if needed:
+        told.append(f"about {needed:,} test replies instead of {replies:,} (more --prompts or more writing)")
+    if voted and (more := votes_to_settle(voted)):
+        told.append(f"about {more:,} blind votes instead of {voted['votes']:,}")
+    words = " and ".join(told)
+    return f"{words[0].upper()}{words[1:]} would settle it, were all else the same." if told else ""
 
-    An interval narrows with the root of the replies. None where the estimate lies on the line itself, or it is settled.
-    """
-    half: float = (voice["high"] - voice["low"]) / 2
-    distance: float = max(voice["value"], LEAST_GAIN - voice["value"])
-    if half <= distance or distance < 1e-3:
-        return None
-    return math.ceil(replies * (half / distance) ** 2 / 10) * 10
+
+def _wins(voice: Numbers) -> bool:
+    return bool(voice["value"] >= LEAST_GAIN and voice["low"] > 0)
+
+
+def _agreements(card: Numbers) -> dict[str, int]:
+    return {name: _side(card["contrasts"].get(name), lower_is_better=name == "fit") for name in _NAMES}
 
 
 def _side(contrast: Numbers | None, *, lower_is_better: bool) -> int:
