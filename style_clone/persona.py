@@ -21,14 +21,17 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "top_p": (0.01, 1),
     "min_p": (0, 1),
     "repetition_penalty": (0.5, 2),
-    "max_tokens": (1, 4096),
+    "max_tokens": (0, 4096),
 }
 """Least and most of the settings that a command changes."""
+USUAL_TOKENS = 160
+"""Room for a reply before training has seen how long the author's are, and the least there is unless somebody sets less."""
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """Defaults for a reply where the caller gives none. `max_tokens` is in tokens.
+    """Defaults for a reply where the caller gives none. `max_tokens` is in tokens; 0 is room for nearly all that its author
+    writes.
 
     Unlikely tokens are cut off by `min_p`, the least chance relative to the likeliest token's (Nguyen et al. 2024, "Turning
     Up the Heat"), and not by `top_p`, which sorts the vocabulary for each token: on a CPU with 16 users that takes a third of
@@ -39,7 +42,7 @@ class Sampling:
     top_p: float = 1.0
     min_p: float = 0.05
     repetition_penalty: float = 1.05
-    max_tokens: int = 160
+    max_tokens: int = 0
     stop: tuple[str, ...] = ()
 
     @property
@@ -78,7 +81,11 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Persona:
-    """One persona's settings; frozen, so a change is a new object saved over the old."""
+    """One persona's settings; frozen, so a change is a new object saved over the old.
+
+    `sampling` is as somebody chose it, `effective_sampling` what it comes to; `reply_tokens` is room for nearly all of the
+    author's replies, as training found.
+    """
 
     slug: str
     author: str
@@ -89,12 +96,18 @@ class Persona:
     base_revision: str | None = None
     base_sha256: str | None = None
     sampling: Sampling = field(default_factory=Sampling)
+    reply_tokens: int = USUAL_TOKENS
     versions: dict[str, str] = field(default_factory=dict)
 
     @property
     def prompt(self) -> Prompt:
         """The clone's prompt."""
         return Prompt(system=clone_system(self.author))
+
+    @property
+    def effective_sampling(self) -> Sampling:
+        """The sampling with the length that was learnt where none was chosen."""
+        return replace(self.sampling, max_tokens=self.sampling.max_tokens or self.reply_tokens)
 
     def is_author(self, name: str) -> bool:
         """Whether `name` is the author: one of the aliases exactly, but for case, width of spaces and Unicode form."""
@@ -129,6 +142,10 @@ class Persona:
     def with_base(self, name: str, source: str, revision: str, sha256: str) -> Persona:
         """This persona, trained on that base model; `source` is what finds it again: a name, a hub id or a folder."""
         return replace(self, base_model=name, base_source=source, base_revision=revision, base_sha256=sha256)
+
+    def with_room(self, tokens: int) -> Persona:
+        """This persona, nearly all of its author's replies being no longer than that."""
+        return replace(self, reply_tokens=max(USUAL_TOKENS, tokens))
 
 
 @lru_cache(maxsize=1 << 12)

@@ -7,6 +7,7 @@ same that vLLM applies. A test holds the two identical.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
@@ -15,6 +16,9 @@ from style_clone.conversation import Turn
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+NEARLY_ALL, ROOM = 0.98, 1.25
+"""The share of an author's replies that a limit on length is made for, and how much longer than those a reply may get."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,12 @@ def reply_ids(tokenizer: PreTrainedTokenizerBase, reply: str) -> list[int]:
     """Token ids the model must produce for `reply`, the end of the turn included."""
     ids = cast(list[int], tokenizer(reply, add_special_tokens=False)["input_ids"])
     return [*ids, cast(int, tokenizer.eos_token_id)]
+
+
+def room_for(tokenizer: PreTrainedTokenizerBase, replies: Iterable[str]) -> int:
+    """Tokens in which a reply ends by itself if it is about as long as nearly all of these, of which there is one or more."""
+    lengths = sorted(len(reply_ids(tokenizer, reply)) for reply in replies)
+    return math.ceil(ROOM * lengths[min(len(lengths) - 1, math.floor(NEARLY_ALL * len(lengths)))])
 
 
 def _as_turns(pair: tuple[str, str]) -> tuple[Turn, Turn]:

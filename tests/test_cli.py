@@ -17,7 +17,7 @@ import pytest
 
 from style_clone import __version__
 from style_clone.cli import COMMANDS, main
-from style_clone.persona import Persona, Sampling
+from style_clone.persona import USUAL_TOKENS, Persona, Sampling
 from style_clone.settings import PRIVATE_ENVIRONMENT
 from style_clone.workspace import PersonaFolder, Workspace
 from tests.pairs_chats import many_chats, persona
@@ -132,6 +132,17 @@ def test_sampling_is_shown_changed_and_taken_back(run: Run, nell: PersonaFolder)
     assert Persona.load(nell).sampling == Sampling()
 
 
+def test_room_for_a_reply_is_what_training_found_unless_somebody_chose(run: Run, nell: PersonaFolder) -> None:
+    def shown(*options: str) -> str:
+        return run("sampling", "nell", *options).out.splitlines()[-1]
+
+    assert shown() == f"max_tokens          {USUAL_TOKENS}"
+    Persona.load(nell).with_room(290).save(nell)
+    assert shown() == "max_tokens          290"
+    assert shown("--set", "max_tokens=40") == "max_tokens          40      (usually 290)"
+    assert shown("--set", "max_tokens=0") == "max_tokens          290"
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -139,7 +150,7 @@ def test_sampling_is_shown_changed_and_taken_back(run: Run, nell: PersonaFolder)
         (["--set", "temperature=hot"], "temperature=hot: expected a number from 0 to 2"),
         (["--set", "temperature=3"], "temperature=3: expected a number from 0 to 2"),
         (["--set", "min_p=nan"], "min_p=nan: expected a number from 0 to 1"),
-        (["--set", "max_tokens=1.5"], "max_tokens=1.5: expected a whole number from 1 to 4096"),
+        (["--set", "max_tokens=1.5"], "max_tokens=1.5: expected a whole number from 0 to 4096"),
         (["--set", "stop=x"], "stop is none of the settings that can be changed here"),
         (["--set", "temperature=1", "--reset"], "--reset and --set exclude each other"),
     ],

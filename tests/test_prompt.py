@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from style_clone.conversation import Turn
 from style_clone.persona import Persona
-from style_clone.prompt import Prompt, clone_system, prompt_ids, reply_ids
+from style_clone.prompt import Prompt, clone_system, prompt_ids, reply_ids, room_for
 from tests.tiny_base import byte_tokenizer
 
 PROMPT = Prompt("You are Nell.", (("tea?", "oat milk"), ("plot?", "mega")))
@@ -110,6 +110,13 @@ def test_ids_are_the_template_s_and_wait_for_a_reply(tokenizer: Any) -> None:
 def test_a_reply_ends_its_turn(tokenizer: Any) -> None:
     assert tokenizer.decode(reply_ids(tokenizer, "mega\nta x")) == "mega\nta x<|im_end|>"
     assert reply_ids(tokenizer, "")[-1] == tokenizer.eos_token_id
+
+
+def test_room_is_made_for_all_but_the_longest_replies(tokenizer: Any) -> None:
+    replies = ["x" * 99] * 98 + ["x" * 2000] * 2
+    assert room_for(tokenizer, replies[1:]) == 2502, "two of 99 are more than one in fifty"
+    assert room_for(tokenizer, [*replies, "x"]) == 125, "100 tokens with the end, and a quarter more"
+    assert room_for(tokenizer, ["x"]) == 3
 
 
 def test_prompt_and_reply_together_are_the_whole_conversation(tokenizer: Any) -> None:

@@ -19,11 +19,11 @@ from peft import PeftConfig, PeftModel
 from safetensors import SafetensorError
 
 from style_clone import precision
-from style_clone.conversation import read_pairs, write_lines
+from style_clone.conversation import Turn, read_pairs, write_lines
 from style_clone.errors import MissingStage, StorageError, TooFewPairs, TrainingError, UsageError
 from style_clone.models import BaseModel, load_model, resolve, trained_on
 from style_clone.pairs.run import build
-from style_clone.persona import Persona
+from style_clone.persona import USUAL_TOKENS, Persona
 from style_clone.progress import Event
 from style_clone.train import artifact
 from style_clone.train.run import train
@@ -135,6 +135,21 @@ def test_the_persona_remembers_its_base_model(folder: PersonaFolder, base: BaseM
     known = Persona.load(folder)
     assert (known.base_model, known.base_sha256, known.base_revision) == ("tiny", base.sha256, "local")
     assert trained_on(folder, workspace) == base
+
+
+@pytest.mark.parametrize(
+    ("letters", "tokens"), [(20, USUAL_TOKENS), (200, 252), (500, 512)], ids=["chat", "mail", "essay"]
+)
+def test_replies_get_the_room_their_author_takes(
+    folder: PersonaFolder, base: BaseModel, letters: int, tokens: int
+) -> None:
+    """A token a byte and one for the end, a quarter more; never less than is usual nor more than an example has."""
+    said: Turn = {"role": "assistant", "content": "x" * letters}
+    pairs = [replace(pair, turns=(*pair.context, said)) for pair in read_pairs(folder.split("train"))]
+    with folder.split("train").open("w") as file:
+        write_lines(file, (pair.to_json() for pair in pairs))
+    train(folder, base, overrides=QUICK)
+    assert Persona.load(folder).effective_sampling.max_tokens == tokens
 
 
 def test_an_adapter_is_stale_once_the_pairs_are_others(folder: PersonaFolder, base: BaseModel) -> None:

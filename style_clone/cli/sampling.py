@@ -17,7 +17,8 @@ from style_clone.persona import Persona, Sampling
 def command(persona: str, assignments: tuple[str, ...], reset: bool, as_json: bool) -> None:
     """Show how PERSONA's replies are drawn, or change it.
 
-    A lower temperature keeps to what is likely: replies are more alike. These are the defaults for whoever asks without
+    A lower temperature keeps to what is likely: replies are more alike. max_tokens ends a reply wherever it is; 0, which is
+    usual, is room for nearly all that the author writes, as training found. These are the defaults for whoever asks without
     settings of their own: the page, the terminal, the endpoint. A running endpoint heeds a change at once; a full scorecard
     is of the settings it was made with. Whether a change writes more like the author, `compare` says.
 
@@ -34,9 +35,9 @@ def command(persona: str, assignments: tuple[str, ...], reset: bool, as_json: bo
     chosen = Sampling() if reset else found.sampling.with_overrides(assigned("--set", assignments))
     if chosen != found.sampling:
         found.with_sampling(chosen).save(folder)
+    now, usual = (found.with_sampling(each).effective_sampling.settings for each in (chosen, Sampling()))
     if as_json:
-        print_json({"persona": folder.slug, "sampling": chosen.settings})
+        print_json({"persona": folder.slug, "sampling": now})
     else:
-        usual = Sampling().settings
-        for name, value in chosen.settings.items():
+        for name, value in now.items():
             click.echo(f"{name:<20}{value:<8g}{'' if value == usual[name] else f'(usually {usual[name]:g})'}".rstrip())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,12 +13,9 @@ from style_clone.evaluate.candidates import Candidate, asked
 from style_clone.evaluate.replies import Reply
 from style_clone.persona import Sampling
 from style_clone.progress import Event, Report
-from style_clone.prompt import reply_ids
+from style_clone.prompt import room_for
 
 LEAST_TOKENS = 32
-ROOM = 1.25
-"""How much longer than nearly all of the author's own replies a candidate's may be."""
-NEARLY_ALL = 0.98
 
 
 @dataclass(frozen=True)
@@ -87,7 +83,5 @@ def real_replies(pairs: Sequence[Pair]) -> list[Reply]:
 
 def decoding_for(sampling: Sampling, tokenizer: Any, train: Sequence[Pair]) -> Decoding:
     """The persona's sampling, with room for nearly all of the lengths the author writes: the same limit for everyone."""
-    lengths = sorted(len(reply_ids(tokenizer, pair.reply)) for pair in train)
-    usual = lengths[min(len(lengths) - 1, math.floor(NEARLY_ALL * len(lengths)))]
-    limit = min(sampling.max_tokens, max(LEAST_TOKENS, math.ceil(ROOM * usual)))
+    limit = min(sampling.max_tokens, max(LEAST_TOKENS, room_for(tokenizer, [pair.reply for pair in train])))
     return Decoding(limit).drawn_by(sampling)

@@ -104,7 +104,7 @@ def is_fresh(folder: PersonaFolder) -> bool:
     """Whether scorecard.json is of the adapter, the test pairs and, where there are replies in it, the sampling of now."""
     if not folder.scorecard.exists() or not artifact.is_fresh(folder):
         return False
-    scorecard, now = read_json(folder.scorecard), Persona.load(folder).sampling.settings
+    scorecard, now = read_json(folder.scorecard), Persona.load(folder).effective_sampling.settings
     measured = (scorecard["adapter_sha256"], scorecard["test_sha256"], scorecard.get("sampling", now))
     return bool(measured == (artifact.load_run(folder)["adapter_sha256"], file_hash(folder.split("test")), now))
 
@@ -146,7 +146,7 @@ def fitted(material: Material, people: Sequence[Impostor], report: Report) -> Sc
 
 def generator(material: Material, adapters: Mapping[str, Adapter], tools: Instruments, report: Report) -> Generator:
     """Asks the endpoint. An answer is good again only for the same weights, prompts, pairs and decoding."""
-    decoding = decoding_for(material.persona.sampling, load_tokenizer(tools.base), material.train)
+    decoding = decoding_for(material.persona.effective_sampling, load_tokenizer(tools.base), material.train)
     pairs, weights = file_hash(material.folder.split("train")), {"": tools.base.sha256}
     for name, adapter in adapters.items():
         decisive = (tools.base.sha256, adapter.run["adapter_sha256"], adapter.persona.prompt.system, pairs)
@@ -191,7 +191,7 @@ def _scorecard(card: Card, dropped: int, tools: Tools, options: Options, seconds
         "kind": "full",
         "protocol": PROTOCOL,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "sampling": material.persona.sampling.settings,
+        "sampling": material.persona.effective_sampling.settings,
         **quick.fit_figures(named, held.pairs),
         **quick.provenance(material),
         "sizes": sizes(material, held, scales, dropped),

@@ -18,7 +18,7 @@ from typing import Any, Generic, Literal, TypeVar
 from style_clone import register
 from style_clone.conversation import Turn
 from style_clone.errors import StyleCloneError
-from style_clone.persona import Persona, Sampling
+from style_clone.persona import USUAL_TOKENS, Persona, Sampling
 from style_clone.prompt import Prompt
 from style_clone.register import Registers
 from style_clone.serving.refusal import Refusal, not_loaded
@@ -125,7 +125,7 @@ class Catalogue:
         With `personas` given, everything else is as if it did not exist.
         """
         if model_id == self.base.name and personas is None:
-            return Served(model_id, "base", Sampling())
+            return Served(model_id, "base", Sampling(max_tokens=USUAL_TOKENS))
         slug, _, suffix = model_id.partition("@")
         kind = _SUFFIXES.get(suffix)
         folder = self.workspace.folder(slug) if SLUG.fullmatch(slug) else None
@@ -138,12 +138,12 @@ class Catalogue:
         if kind == "prompted":
             if not folder.baseline.exists():
                 raise _missing(f"{slug} has no prompted baseline yet: run style-clone pairs {slug}", "stage_missing")
-            return Served(model_id, kind, persona.sampling, persona, folder)
+            return Served(model_id, kind, persona.effective_sampling, persona, folder)
         if reason := self._no_clone(folder):
             raise _missing(reason, "model_not_served")
         if kind == "memory" and not folder.memory.exists():
             raise _missing(f"{slug} has no memory yet: run style-clone pairs {slug}", "stage_missing")
-        return Served(model_id, kind, persona.sampling, persona, folder, self._adapter(folder))
+        return Served(model_id, kind, persona.effective_sampling, persona, folder, self._adapter(folder))
 
     def registers(self, model_id: str) -> Registers:
         """The registers that can be chosen for an id; none where its files are damaged, as a question to it will tell."""

@@ -12,6 +12,7 @@ from style_clone.conversation import Pair, Split, read_pairs
 from style_clone.errors import MissingStage, TrainingError
 from style_clone.models import BaseModel, load_tokenizer
 from style_clone.persona import Persona
+from style_clone.prompt import room_for
 from style_clone.register import lines_of, registers_of
 from style_clone.train import artifact
 from style_clone.train.canaries import Trial, plant, trials
@@ -50,6 +51,11 @@ class Prepared:
     def pad_id(self) -> int:
         """The token that fills up a batch."""
         return int(self.tokenizer.pad_token_id or self.tokenizer.eos_token_id)
+
+    @property
+    def reply_tokens(self) -> int:
+        """Room for nearly all of the author's replies, as far as an example has room for them."""
+        return min(self.recipe.max_tokens, room_for(self.tokenizer, [pair.reply for pair in self.pairs["train"]]))
 
     @property
     def key(self) -> dict[str, Any]:

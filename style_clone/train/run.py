@@ -130,7 +130,7 @@ class _Run:
         artifact.save(model, self.folder, run, license=models.license_of(base))
         # Read again: aliases or consent may have changed in the meantime.
         trained = Persona.load(self.folder).with_base(base.name, base.source, base.revision, base.sha256)
-        replace(trained, versions=run["versions"]).save(self.folder)
+        replace(trained.with_room(prepared.reply_tokens), versions=run["versions"]).save(self.folder)
 
     def cancelled(self, model: Any, outcome: Outcome) -> TrainingCancelled:
         """Keep the best so far, unless nothing was measured yet, and say so. No leak check: nobody waits for it now."""
