@@ -14,6 +14,7 @@ from style_clone import baseline, demo
 from style_clone.conversation import read_pairs
 from style_clone.evaluate import blind, contest, fitting
 from style_clone.evaluate import run as evaluation
+from style_clone.evaluate.candidates import PROMPTED
 from style_clone.evaluate.kept import KeptReplies
 from style_clone.evaluate.recount import recount
 from style_clone.evaluate.rival import Rival
@@ -225,6 +226,17 @@ def test_too_few_people_to_compare_with_cannot_be_measured(
     assert "other writers" in card["verdict"]["headline"]
     assert all(row["voice"] is None for row in card["candidates"])
     assert "Cannot measure" in folder.scorecard_page.read_text()
+    # Prompts are then tuned to what they are compared by, which takes nobody's replies.
+    asked = [body for body in endpoint.requests if body["model"] == base.name]
+    assert len(asked) <= 1 + 4 * 20, "a description, and the plain model and three prompts on test"
+    tried = {(row["id"], row["setting"]): row["score"] for row in card["dev"]}
+    assert len(set(tried.values())) > 3
+    for row in card["candidates"]:
+        if row["id"] in PROMPTED:
+            best = max(score for (name, _), score in tried.items() if name == row["id"])
+            assert tried[row["id"], row["setting"]] == best < 0, "bits per byte, the fewer the better"
+    prompted = next(row for row in card["candidates"] if row["role"] == "prompted")
+    assert tried[prompted["id"], prompted["setting"]] == max(tried.values())
 
 
 def eights(text: str) -> Iterator[tuple[str, ...]]:

@@ -1,5 +1,5 @@
-"""Tuning on DEV: of everything that is tried for a prompted candidate, the one whose replies the verifier finds most like the
-author. It is the metric that TEST is then compared by, so the prompt is not judged by a rule it was not tuned to."""
+"""Tuning on DEV: of everything that is tried for a prompted candidate, the best by the metric that TEST is then compared by,
+so that the prompt is not judged by a rule it was not tuned to: voice, and held-out fit where voice cannot be measured."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from style_clone.conversation import Pair
 from style_clone.evaluate import prompting
 from style_clone.evaluate.candidates import RIVAL, Candidate
+from style_clone.evaluate.fit import Fit
 from style_clone.evaluate.prompting import Embed, Shown
 from style_clone.evaluate.replies import Reply
 from style_clone.evaluate.rival import Rival
@@ -17,21 +18,34 @@ from style_clone.evaluate.rival import Rival
 Generate = Callable[[Sequence[Candidate], Sequence[Pair]], list[list[Reply]]]
 """The replies of each candidate to each pair, in order."""
 Score = Callable[[Sequence[Reply]], float]
+FitOfEach = Callable[[Sequence[Candidate], Sequence[Pair], str], Sequence[Fit]]
+"""The fit of each candidate on some pairs; the text says what for, to whoever watches."""
+Scores = Callable[[Sequence[Candidate], Sequence[Pair]], Sequence[float]]
+"""How good each candidate is on some pairs; more is better."""
+
+
+def by_voice(generate: Generate, score: Score) -> Scores:
+    """By how much the verifier takes what a candidate replies for the author's."""
+    return lambda candidates, pairs: [score(replies) for replies in generate(candidates, pairs)]
+
+
+def by_fit(fit_of_each: FitOfEach) -> Scores:
+    """By how well a candidate predicts what the author replied, in bits per byte; a rival's prompt, on our base model."""
+    return lambda candidates, pairs: [-fit.bits_per_byte for fit in fit_of_each(candidates, pairs, "prompts tried: ")]
 
 
 @dataclass
 class Chooser:
     """`tried` grows: every candidate there was, and its score on DEV."""
 
-    generate: Generate
-    score: Score
+    scores: Scores
     dev: Sequence[Pair]
     tried: list[dict[str, Any]] = field(default_factory=list)
 
     def best(self, candidates: Iterable[Candidate]) -> Candidate:
         """The one with the highest score; the first of several."""
         candidates = list(candidates)
-        scores = [self.score(replies) for replies in self.generate(candidates, self.dev)]
+        scores = self.scores(candidates, self.dev)
         self.tried += [
             {"id": candidate.id, "setting": candidate.setting, "score": score}
             for candidate, score in zip(candidates, scores, strict=True)

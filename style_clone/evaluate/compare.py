@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from style_clone.evaluate import candidates, contest, impostors
 from style_clone.evaluate.card import Card, sizes
+from style_clone.evaluate.fitting import FitOf
 from style_clone.evaluate.nearer import nearer
 from style_clone.evaluate.run import PROTOCOL, Instruments, Options, fitted, generator, held_out, measure
 from style_clone.evaluate.sides import Sides
@@ -37,7 +38,8 @@ def compare(
         for side, adapter in sides.adapters.items()
     }
     held = contest.face(material, instruments.base.name, clones, generate, options.samples)
-    card = measure(material, sides.adapters, held, scales, people, instruments, report)
+    fit = FitOf.load(sides.adapters, instruments.base, report)
+    card = measure(material, sides.adapters, held, scales, people, fit, instruments.embed)
     return _comparison(card, sides, on, dropped)
 
 

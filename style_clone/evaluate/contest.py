@@ -10,7 +10,7 @@ from style_clone.conversation import Pair
 from style_clone.evaluate import candidates, choosing, prompting
 from style_clone.evaluate.answers import Answer
 from style_clone.evaluate.candidates import Candidate
-from style_clone.evaluate.choosing import Chooser, Score
+from style_clone.evaluate.choosing import Chooser, Scores
 from style_clone.evaluate.generating import Generator, as_replies
 from style_clone.evaluate.material import Material, spread
 from style_clone.evaluate.prompting import Embed
@@ -51,13 +51,13 @@ def hold(
     material: Material,
     base: str,
     generate: Generator,
-    score: Score,
+    scores: Scores,
     embed: Embed,
     samples: int,
     rival: Rival | None = None,
 ) -> Contest:
-    """Choose the prompts on DEV and have everybody answer the test prompts."""
-    everybody, prompted, tried = entrants(material, base, generate, score, embed, rival)
+    """Choose the prompts on DEV, by `scores`, and have everybody answer the test prompts."""
+    everybody, prompted, tried = entrants(material, base, generate, scores, embed, rival)
     clone = next(candidate for candidate in everybody if candidate.id == candidates.CLONE)
     compared = {"clone": clone, "prompted": prompted}
     answers = _answers(everybody, material, generate, samples)
@@ -80,11 +80,11 @@ def _answers(
 
 
 def entrants(
-    material: Material, base: str, generate: Generator, score: Score, embed: Embed, rival: Rival | None
+    material: Material, base: str, generate: Generator, scores: Scores, embed: Embed, rival: Rival | None
 ) -> tuple[list[Candidate], Candidate, list[dict[str, Any]]]:
     """All candidates, the best of the prompted ones, and what was tried to find it."""
     author, plain = material.persona.author, candidates.plain(base)
-    chooser = Chooser(generate.replies, score, spread(material.dev, DEV_PROMPTS))
+    chooser = Chooser(scores, spread(material.dev, DEV_PROMPTS))
     description = generate.say(plain, prompting.describing(author, material.train))
     three, prompted = choosing.prompted(chooser, base, author, material.train, description, embed)
     rivals = [choosing.bigger(chooser, rival, three)] if rival else []

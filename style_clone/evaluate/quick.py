@@ -38,7 +38,7 @@ def measure(
     ]
     test = spread(material.test, int(min(pairs, _affordable(material.test, contestants, characters))))
     report(Event("evaluate", f"{len(test)} held-out replies"))
-    fit = FitOf.load({CLONE: folder.adapter}, base, report)
+    fit = FitOf.load({CLONE: material.adapter}, base, report)
     fits = dict(zip(NAMES, fit(contestants, test).values(), strict=True))
     scorecard = {"kind": "quick", **fit_figures(fits, test), **provenance(material)}
     headline = sentence(scorecard)

@@ -18,6 +18,7 @@ from style_clone.evaluate import blind, contest, impostors, quick
 from style_clone.evaluate.answers import Answers
 from style_clone.evaluate.candidates import CLONE, PLAIN
 from style_clone.evaluate.card import Card, Measured, relevance_of, sizes
+from style_clone.evaluate.choosing import by_fit, by_voice
 from style_clone.evaluate.contest import Contest
 from style_clone.evaluate.cost import Prices, costs
 from style_clone.evaluate.fitting import FitOf
@@ -83,8 +84,10 @@ def evaluate(folder: PersonaFolder, tools: Tools, options: Options, *, report: R
     people = impostors.find(folder, options.impostors, report=report)
     scales = fitted(material, people, report)
     generate = generator(material, adapters, tools, report)
-    held = contest.hold(material, tools.base.name, generate, scales.score, tools.embed, options.samples, tools.rival)
-    card = measure(material, adapters, held, scales, people, tools, report)
+    fit = FitOf.load(adapters, tools.base, report)
+    scores = by_voice(generate.replies, scales.score) if scales.gate.passed else by_fit(fit.each)
+    held = contest.hold(material, tools.base.name, generate, scores, tools.embed, options.samples, tools.rival)
+    card = measure(material, adapters, held, scales, people, fit, tools.embed)
     # One that was stopped and taken up again has taken what both parts did.
     seconds = time.monotonic() - began + generate.answers.spared_seconds
     scorecard = _scorecard(card, dropped, tools, options, seconds)
@@ -160,14 +163,13 @@ def measure(
     held: Contest,
     scales: Scales,
     people: Sequence[Impostor],
-    tools: Instruments,
-    report: Report,
+    fit: FitOf,
+    embed: Embed,
 ) -> Card:
     """Everything that is not about replies: fit on the author, on other people, and what relevance is measured on.
 
     Fit asks for the weights, so a rival elsewhere has none.
     """
-    fit = FitOf.load({name: adapter.path for name, adapter in adapters.items()}, tools.base, report)
     strangers = [pair for person in people if person.name in scales.humans.unseen for pair in person.pairs]
     here = [each for each in held.candidates if each.rival is None]
     compared = [each for each in here if each.id == PLAIN or held.role(each)]
@@ -178,7 +180,7 @@ def measure(
         scales=scales,
         fits=fit(here, held.pairs, "held-out fit: "),
         elsewhere=fit(compared, spread(strangers, FITTED_ELSEWHERE), "fit on other people: ") if strangers else {},
-        relevance=relevance_of(material, tools.embed),
+        relevance=relevance_of(material, embed),
     )
 
 

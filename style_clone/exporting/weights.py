@@ -163,7 +163,9 @@ def _describe(
 ) -> tuple[tuple[str, ...], int, Precision | None, Agreement | None]:
     """Lay card, prompt, figures and the note of an export beside the weights."""
     persona = Persona.load(folder)
-    write_json(new / PROMPT_FILE, {"system_prompt": persona.prompt.system, "sampling": asdict(persona.effective_sampling)})
+    write_json(
+        new / PROMPT_FILE, {"system_prompt": persona.prompt.system, "sampling": asdict(persona.effective_sampling)}
+    )
     write_json(new / "run.json", {key: run[key] for key in PORTABLE if key in run})
     card = model_card(
         run,

@@ -137,7 +137,8 @@ DEFINITIONS: tuple[tuple[str, str, str], ...] = (
         "Candidates",
         "Same base model, decoding, length and messages for all. Every setting was chosen on DEV, a part of the "
         "writing that is neither "
-        "trained on nor tested on, the prompts' as well. The comparison that decides was fixed beforehand: the "
+        "trained on nor tested on, the prompts' as well: by voice, or by held-out fit where voice cannot be measured. "
+        "The comparison that decides was fixed beforehand: the "
         "clone against the best "
         f"prompted candidate. Under {protocol.EXPLORATORY[0]} test replies or {protocol.EXPLORATORY[1]} "
         "conversations a scorecard is "
