@@ -260,7 +260,7 @@ def test_a_scorecard_of_replies_is_stale_once_they_are_drawn_in_another_way(
     folder: PersonaFolder, base: BaseModel
 ) -> None:
     scorecard, before = evaluation.evaluate_quickly(folder, base), Persona.load(folder)
-    write_json(folder.scorecard, {**scorecard, "sampling": before.sampling.settings})
+    write_json(folder.scorecard, {**scorecard, "sampling": before.effective_sampling.settings})
     assert evaluation.is_fresh(folder)
     before.with_sampling(replace(before.sampling, temperature=0.1)).save(folder)
     assert not evaluation.is_fresh(folder)

@@ -1,11 +1,18 @@
-"""Every candidate gets the same room for a reply, and it is made for how long the author's are."""
+"""Every candidate gets the same room for a reply, made for how long the author's are, and answers every pair anew."""
 
 from __future__ import annotations
 
+from itertools import count
+from pathlib import Path
+
 import pytest
 
-from style_clone.evaluate.generating import LEAST_TOKENS, decoding_for
+from style_clone.evaluate import candidates
+from style_clone.evaluate.answers import Answers, Decoding
+from style_clone.evaluate.generating import LEAST_TOKENS, Generator, decoding_for
 from style_clone.persona import USUAL_TOKENS, Persona, Sampling
+from style_clone.progress import silent
+from tests.fake_endpoint import fake_endpoint
 from tests.ready_pairs import pair
 from tests.tiny_base import byte_tokenizer
 
@@ -27,3 +34,21 @@ def test_less_room_that_somebody_chose_is_what_is_measured() -> None:
     chosen = NOBODY.with_room(250).with_sampling(Sampling(max_tokens=90)).effective_sampling
     decoding = decoding_for(chosen, byte_tokenizer(), [pair("hi", "x" * 199)])
     assert decoding.max_tokens == 90
+
+
+def test_pairs_that_ask_the_same_are_answered_apart(tmp_path: Path) -> None:
+    """A letter stands below "Write something." as the next one does; one reply for both would count twice."""
+    pairs = [pair("Write something.", "a"), pair("And you?", "b"), pair("Write something.", "c")]
+    plain, numbers = candidates.plain("smollm2-135m"), count()
+
+    def texts(samples: int) -> list[str]:
+        generate = Generator(Answers(tmp_path / "answers.jsonl"), endpoint, Decoding(8), {"": "weights"}, silent)
+        return [answer.text for answer in generate([plain], pairs, samples)[0]]
+
+    with fake_endpoint() as endpoint:
+        endpoint.voice = lambda body: f"reply {next(numbers)}"
+        first = texts(2)
+        assert len(set(first)) == len(first) == 6
+        assert texts(2) == first, "a second evaluation repeats the first"
+        assert set(texts(1)) < set(first)
+        assert len(endpoint.requests) == 6

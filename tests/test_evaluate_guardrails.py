@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from style_clone.conversation import SPLITS, Pair, read_pairs
 from style_clone.demo import AUTHOR, CORPUS
 from style_clone.embedding import NAME, load_embedder
+from style_clone.evaluate.card import relevance_of
 from style_clone.evaluate.guardrails import Copying, Relevance, Shape, copying, failed, loops, shape
 from style_clone.evaluate.leakage import Copies, apart, repeated, unseen
 from style_clone.evaluate.replies import Reply
@@ -22,11 +24,13 @@ from style_clone.pairs.run import build
 from style_clone.words import words
 from style_clone.workspace import Workspace
 from tests.conftest import ROOT
+from tests.ready_pairs import pair as ready
 from tests.synthetic_authors import TOPICS, answering, noisy, plain, replies
 
 RUN = "one two three four five six seven eight nine ten eleven twelve"
 FINE = Shape(1, 1, 1, 0, 0, 0)
 CLEAN = Copying(0, 0)
+ONE_HOT = np.eye(384, dtype=np.float32)
 
 
 def bag(texts: Sequence[str]) -> NDArray[np.float32]:
@@ -76,6 +80,24 @@ def test_a_prompt_is_compared_with_nineteen_others_and_never_itself() -> None:
     assert Relevance.of(prompts[:3], bag).others.shape == (3, 2)
     with pytest.raises(ValueError, match="two different prompts"):
         Relevance.of(["same", "same"], bag)
+
+
+def test_replies_to_other_prompts_do_not_count() -> None:
+    relevance = Relevance.of([f"p{number}" for number in range(20)], lambda texts: ONE_HOT[[int(t[1:]) for t in texts]])
+    said = [Reply(f"p{number}", "a", f"p{number}") for number in range(20)]
+    general = [Reply("dear sir", "b", "Write something.")] * 5
+    drawn = Resamples.of(["a", "b"], resamples=20)
+    assert relevance.draws([*said, *general], drawn)[0] == 1
+
+
+@pytest.mark.parametrize(("questions", "measured"), [(19, False), (20, True)])
+def test_relevance_takes_prompts_that_ask_for_something(questions: int, measured: bool) -> None:
+    pairs = [ready(f"what of {number}?", "well") for number in range(questions)]
+    letters = [ready(f"Write something, {number}.", "dear sir", asked_by="template") for number in range(30)]
+    found = relevance_of(SimpleNamespace(test=[*pairs, *letters]), bag)  # type: ignore[arg-type]
+    assert (found is not None) == measured
+    if found is not None:
+        assert set(found.places) == {pair.context[-1]["content"] for pair in pairs}
 
 
 def test_relevance_by_hand() -> None:

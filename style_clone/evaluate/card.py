@@ -13,8 +13,7 @@ from style_clone.evaluate.candidates import PLAIN, RIVAL, Candidate, asked
 from style_clone.evaluate.contest import Contest
 from style_clone.evaluate.cost import thousand_replies
 from style_clone.evaluate.fit import Fit
-from style_clone.evaluate.generating import real_replies
-from style_clone.evaluate.guardrails import Copying, Relevance, Shape, copying, failed, median_words, shape
+from style_clone.evaluate.guardrails import DISTRACTORS, Copying, Relevance, Shape, copying, failed, median_words, shape
 from style_clone.evaluate.habits import HabitMatch
 from style_clone.evaluate.leakage import Copies
 from style_clone.evaluate.material import Adapter, Material
@@ -200,9 +199,12 @@ class Card:
 
 
 def relevance_of(material: Material, embed: Callable[..., Any]) -> Relevance | None:
-    """The prompts relevance is measured on; None where there is only one."""
-    prompts = [reply.prompt for reply in real_replies(material.test)]
-    return Relevance.of(prompts, embed) if len(set(prompts)) > 1 else None
+    """The prompts relevance is measured on: not the general ones that stand above a letter, which any reply fits.
+
+    None where there are not enough different ones to tell a reply's own from.
+    """
+    prompts = [asked(pair) for pair in material.test if pair.asked_by != "template"]
+    return Relevance.of(prompts, embed) if len(set(prompts)) > DISTRACTORS else None
 
 
 def _contrast(draws: Array, p_value: float | None) -> dict[str, Any]:

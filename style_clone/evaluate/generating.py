@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -60,11 +61,17 @@ class Generator:
         if candidate.rival is not None:
             # A bigger model as its user would ask it: how it draws its replies is its server's business.
             weights, decoding = candidate.rival.url, Decoding(self.decoding.max_tokens)
-        return [
-            Question(candidate.model, weights, messages, decoding, sample)
-            for messages in (tuple(candidate.messages(pair)) for pair in pairs)
-            for sample in range(samples)
-        ]
+        # Pairs that ask the same, such as "Write something.", are each answered anew: one reply would count for all of them.
+        drawn: Counter[str] = Counter()
+        questions = []
+        for messages in (tuple(candidate.messages(pair)) for pair in pairs):
+            first = drawn[repr(messages)]
+            drawn[repr(messages)] += samples
+            questions += [
+                Question(candidate.model, weights, messages, decoding, sample)
+                for sample in range(first, first + samples)
+            ]
+        return questions
 
 
 def as_replies(answers: Sequence[Answer], pairs: Sequence[Pair], samples: int) -> list[Reply]:

@@ -70,8 +70,9 @@ class Relevance:
         return hits
 
     def draws(self, replies: Sequence[Reply], resamples: Resamples) -> Array:
-        """The share of hits under every draw of conversations, (R + 1,)."""
-        return resamples.mean(self.hits(replies), [reply.conversation for reply in replies])
+        """The share of hits, of replies to these prompts, under every draw of conversations, (R + 1,)."""
+        answers = [reply for reply in replies if reply.prompt in self.places]
+        return resamples.mean(self.hits(answers), [reply.conversation for reply in answers])
 
 
 @dataclass(frozen=True)
