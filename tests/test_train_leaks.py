@@ -16,9 +16,10 @@ from style_clone.ingest.run import ingest
 from style_clone.models import BaseModel
 from style_clone.preparation import prepare as make_pairs
 from style_clone.progress import Event
+from style_clone.proportion import wilson
 from style_clone.train import leaks
 from style_clone.train.data import LengthBatches, collate
-from style_clone.train.leaks import leak_check, verdict_of, wilson
+from style_clone.train.leaks import leak_check, verdict_of
 from style_clone.train.lora import attach_lora
 from style_clone.train.loss import reply_nats
 from style_clone.train.recipe import Recipe

@@ -65,8 +65,9 @@ class Generator:
         drawn: Counter[str] = Counter()
         questions = []
         for messages in (tuple(candidate.messages(pair)) for pair in pairs):
-            first = drawn[repr(messages)]
-            drawn[repr(messages)] += samples
+            prompt = repr(messages)
+            first = drawn[prompt]
+            drawn[prompt] += samples
             questions += [
                 Question(candidate.model, weights, messages, decoding, sample)
                 for sample in range(first, first + samples)

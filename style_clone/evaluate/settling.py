@@ -11,9 +11,8 @@ from statistics import NormalDist
 from typing import Any
 
 from style_clone.evaluate.protocol import CERTAIN, LEAST_GAIN
+from style_clone.proportion import NORMAL_95
 
-NORMAL_95 = NormalDist().inv_cdf(0.975)
-"""Standard errors on either side of an estimate that its 95% interval takes."""
 HOLM_WIDER = NormalDist().inv_cdf(1 - CERTAIN / 3 / 2) / NORMAL_95
 """How much wider an interval has to be to say what the strictest of Holm's three p-values says."""
 CLOSE = 1e-3

@@ -13,6 +13,8 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from style_clone import proportion
+
 Array = NDArray[np.float64]
 
 RESAMPLES, FLIPS = 2_000, 10_000
@@ -150,11 +152,9 @@ def wilson(successes: float, votes: int) -> Interval:
 
     With no votes the value is .5, and nothing is known of it. Raises ValueError for more successes than votes.
     """
-    from style_clone.train.leaks import wilson as bounds
-
     if not 0 <= successes <= votes:
         raise ValueError(f"{successes} successes of {votes} votes")
-    low, high = bounds(successes, votes)
+    low, high = proportion.wilson(successes, votes)
     return {"value": successes / votes if votes else 0.5, "low": low, "high": high}
 
 

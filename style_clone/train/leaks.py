@@ -14,7 +14,6 @@ measure that last kind. On the other hand the attacker here is given the true be
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from typing import Any
 
 from style_clone.precision import autocast
 from style_clone.progress import Event, Report, silent
+from style_clone.proportion import wilson
 from style_clone.train.canaries import Trial, exposures
 from style_clone.train.data import IGNORED, LengthBatches, collate
 from style_clone.train.loss import reply_logits
@@ -40,8 +40,6 @@ ADVICE = {
     "leaky": "Whoever has this adapter can have it recite what you wrote: train for fewer passes or at a lower rate.",
 }
 """What to do about each verdict."""
-NORMAL_95 = 1.959964
-"""The normal distribution's 97.5% quantile."""
 
 
 @dataclass
@@ -108,16 +106,6 @@ def leak_check(
                 _look(PLAIN, model, sample, pad_id, sample.telling(ADAPTED))
     stock = stock_of([seen, unseen], own)
     return _summary(_tally(seen, stock), _tally(unseen, stock), secrets)
-
-
-def wilson(count: float, total: int) -> tuple[float, float]:
-    """Wilson's 95% interval of a share `count` / `total`; all of 0 to 1 where there is nothing to go by."""
-    if not total:
-        return 0.0, 1.0
-    share, weight = count / total, NORMAL_95**2 / total
-    middle = (share + weight / 2) / (1 + weight)
-    reach = math.sqrt(share * (1 - share) * weight + weight**2 / 4) / (1 + weight)
-    return max(0.0, middle - reach), min(1.0, middle + reach)
 
 
 @contextmanager

@@ -53,9 +53,12 @@ def _relevance(card: Card) -> str:
     name = term("Nearer their own prompt than 19 others", "relevance")
     own = _ranged(interval(card.part("human").get("relevance")))
     row = [name, *_cells(card, lambda each: _ranged(each.relevance)), own]
-    told = f"It must not certainly be more than {protocol.RELEVANCE_SLACK:.2f} below the best prompt's."
-    if card.clone and card.clone.relevance is None:
-        told = "Too few different messages ask for something: general requests, such as “Write something.”, any reply fits."
+    measured = card.clone is None or card.clone.relevance is not None
+    told = (
+        f"It must not certainly be more than {protocol.RELEVANCE_SLACK:.2f} below the best prompt's."
+        if measured
+        else "Too few different messages ask for something: general requests, such as “Write something.”, any reply fits."
+    )
     return _guardrail(card, "relevance", "It answers what it was asked", "It answers beside the question", told, [row])
 
 
