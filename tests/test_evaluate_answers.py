@@ -35,7 +35,7 @@ def quiet(done: int, total: int) -> None:
 
 def test_every_question_is_asked_once_and_told(endpoint: FakeEndpoint, tmp_path: Path) -> None:
     answers, told = Answers(tmp_path / "answers.jsonl"), []
-    answers.ask(endpoint, questions(40), lambda done, total: told.append((done, total)))
+    answers.ask(lambda: endpoint, questions(40), lambda done, total: told.append((done, total)))
     assert [answers[question].text for question in questions(40)] == [f"q{number}!" for number in range(40)]
     assert (told[0], told[-1]) == ((0, 40), (40, 40))
     assert len(endpoint.requests) == 40
@@ -68,37 +68,37 @@ def test_no_more_tokens_are_asked_for_at_once_than_a_cache_holds(
     long = [
         replace(each, messages=({"role": "user", "content": f"{each.key}{'x' * characters}"},)) for each in questions(9)
     ]
-    Answers(tmp_path / "answers.jsonl").ask(endpoint, long, quiet)
+    Answers(tmp_path / "answers.jsonl").ask(lambda: endpoint, long, quiet)
     assert len(seen) == 9
     assert max(seen) == most
 
 
 def test_kept_answers_are_not_asked_again(endpoint: FakeEndpoint, tmp_path: Path) -> None:
     first = Answers(tmp_path / "answers.jsonl")
-    first.ask(endpoint, questions(3), quiet)
+    first.ask(lambda: endpoint, questions(3), quiet)
     again = Answers(tmp_path / "answers.jsonl")
-    again.ask(endpoint, questions(5), quiet)
+    again.ask(lambda: endpoint, questions(5), quiet)
     assert len(endpoint.requests) == 5
     assert again[questions(1)[0]].text == "q0!"
 
 
 def test_what_kept_answers_had_taken_counts_once(endpoint: FakeEndpoint, tmp_path: Path) -> None:
     first = Answers(tmp_path / "answers.jsonl")
-    first.ask(endpoint, questions(3), quiet)
+    first.ask(lambda: endpoint, questions(3), quiet)
     again = Answers(tmp_path / "answers.jsonl")
     for _ in range(2):
-        again.ask(endpoint, questions(5), quiet)
+        again.ask(lambda: endpoint, questions(5), quiet)
     assert first.spared_seconds == 0
     assert again.spared_seconds == pytest.approx(sum(first[question].seconds for question in questions(3)))
 
 
 def test_a_line_cut_short_is_asked_again_and_hurts_no_other(endpoint: FakeEndpoint, tmp_path: Path) -> None:
     path = tmp_path / "answers.jsonl"
-    Answers(path).ask(endpoint, questions(3), quiet)
+    Answers(path).ask(lambda: endpoint, questions(3), quiet)
     path.write_text(path.read_text()[:-30])
-    Answers(path).ask(endpoint, questions(3), quiet)
+    Answers(path).ask(lambda: endpoint, questions(3), quiet)
     assert len(endpoint.requests) == 4
-    Answers(path).ask(endpoint, questions(3), quiet)
+    Answers(path).ask(lambda: endpoint, questions(3), quiet)
     assert len(endpoint.requests) == 4
 
 
@@ -111,15 +111,15 @@ def test_what_decides_an_answer_makes_it_another_question(
     endpoint: FakeEndpoint, tmp_path: Path, changed: dict[str, object]
 ) -> None:
     answers, [question] = Answers(tmp_path / "answers.jsonl"), questions(1)
-    answers.ask(endpoint, [question], quiet)
-    answers.ask(endpoint, [replace(question, **changed)], quiet)  # type: ignore[arg-type]
+    answers.ask(lambda: endpoint, [question], quiet)
+    answers.ask(lambda: endpoint, [replace(question, **changed)], quiet)  # type: ignore[arg-type]
     assert len(endpoint.requests) == 2
 
 
 def test_what_was_answered_before_a_failure_is_kept(endpoint: FakeEndpoint, tmp_path: Path) -> None:
     answers = Answers(tmp_path / "answers.jsonl")
-    answers.ask(endpoint, questions(3), quiet)
+    answers.ask(lambda: endpoint, questions(3), quiet)
     endpoint.failing["me"] = 400
     with pytest.raises(ServingError, match="bad day"):
-        answers.ask(endpoint, questions(6), quiet)
+        answers.ask(lambda: endpoint, questions(6), quiet)
     assert len(Answers(tmp_path / "answers.jsonl").known) == 3

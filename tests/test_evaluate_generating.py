@@ -42,7 +42,9 @@ def test_pairs_that_ask_the_same_are_answered_apart(tmp_path: Path) -> None:
     plain, numbers = candidates.plain("smollm2-135m"), count()
 
     def texts(samples: int) -> list[str]:
-        generate = Generator(Answers(tmp_path / "answers.jsonl"), endpoint, Decoding(8), {"": "weights"}, silent)
+        generate = Generator(
+            Answers(tmp_path / "answers.jsonl"), lambda: endpoint, Decoding(8), {"": "weights"}, silent
+        )
         return [answer.text for answer in generate([plain], pairs, samples)[0]]
 
     with fake_endpoint() as endpoint:

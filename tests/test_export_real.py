@@ -123,14 +123,16 @@ def test_the_exported_adapter_is_what_vllm_is_given(adapter: ExportedWeights, ne
     assert exported.read_bytes() == kept.read_bytes()
 
 
-@pytest.mark.parametrize("form", ["adapter", "merged"])
-def test_the_card_s_program_runs(form: str, base_model: BaseModel, request: pytest.FixtureRequest) -> None:
-    made: ExportedWeights = request.getfixturevalue(form)
-    card = (made.folder / "README.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("form", ["home", "adapter", "merged"])
+def test_the_card_s_program_runs(
+    form: str, base_model: BaseModel, nell: PersonaFolder, request: pytest.FixtureRequest
+) -> None:
+    folder = nell.adapter if form == "home" else request.getfixturevalue(form).folder
+    card = (folder / "README.md").read_text(encoding="utf-8")
     program = re.search(r"```python\n(.*?)```", card, re.DOTALL)
     assert program
     code = re.sub(r'^base = ".*"$', f"base = {str(base_model.path)!r}", program[1], flags=re.MULTILINE)
-    done = subprocess.run([sys.executable, "-c", code], cwd=made.folder, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
 

@@ -10,9 +10,11 @@ import socket
 import subprocess
 import sys
 import threading
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -116,6 +118,27 @@ def test_an_endpoint_elsewhere_is_taken_from_the_environment(home: Path) -> None
     with endpoint.start(Settings.from_environment(environment)) as found:
         assert (found.url, found.key) == ("https://far.example", "sc-x")
     assert not home.exists()
+
+
+def test_an_endpoint_is_there_from_when_it_is_asked_for(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_persona(settings.workspace, "ann")
+    told: list[str] = []
+
+    @contextmanager
+    def start(*args: Any, **options: Any) -> Iterator[endpoint.Endpoint]:
+        told.append("started")
+        yield endpoint.Endpoint("http://127.0.0.1:1")
+        told.append("ended")
+
+    monkeypatch.setattr(endpoint, "start", start)
+    monkeypatch.setattr(endpoint, "wait_for_personas", lambda *given: told.append("ready"))
+    with endpoint.when_asked(settings, base="tiny", all_ready=True):
+        pass
+    assert told == [], "nobody asked"
+    with endpoint.when_asked(settings, base="tiny", all_ready=True) as answering:
+        assert answering() is answering()
+        assert told == ["started", "ready"]
+    assert told == ["started", "ready", "ended"]
 
 
 def refusing(codes: list[str], asked: list[str]) -> AbstractContextManager[str]:

@@ -79,20 +79,17 @@ def command(
 def _compared(found: Settings, sides: Sides, on: On, options: Options, report: Report) -> dict[str, Any]:
     from style_clone.embedding import load_embedder
     from style_clone.evaluate.compare import compare
-    from style_clone.evaluate.material import Material
     from style_clone.evaluate.run import Instruments
     from style_clone.evaluate.sides import side_by_side
     from style_clone.models import trained_on
     from style_clone.serving import endpoint
     from style_clone.serving.merged import apart_pays
 
-    Material.load(sides.folder)  # nobody should wait for vLLM to hear that there is nothing to measure
     base = trained_on(sides.folder, found.workspace, report)
     embed = load_embedder(found.workspace, report)
+    apart = apart_pays(found, base, 2)
     with (
-        side_by_side(found, sides, base, "apart" if apart_pays(found, base, 2) else "adapters") as beside,
-        endpoint.start(beside, base=base.source, report=report) as address,
+        side_by_side(found, sides, base, "apart" if apart else "adapters") as beside,
+        endpoint.when_asked(beside, base=base.source, all_ready=apart, report=report) as answering,
     ):
-        if beside.serve_as == "apart":
-            endpoint.wait_for_personas(address, beside.workspace, report)
-        return compare(sides, Instruments(base, address, embed), options, on, report=report)
+        return compare(sides, Instruments(base, answering, embed), options, on, report=report)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,19 +123,16 @@ def _fully(
     """The full scorecard, by engines started for it where they are faster and there is room, else as anything is asked."""
     from style_clone.embedding import load_embedder
     from style_clone.evaluate.aside import alone
-    from style_clone.evaluate.material import Material
     from style_clone.evaluate.run import Tools, evaluate
     from style_clone.serving import endpoint
     from style_clone.serving.merged import apart_pays
     from style_clone.store import Store
 
-    Material.load(folder)  # nobody should wait for vLLM to hear that there is nothing to measure
     embed = load_embedder(found.workspace, report)
-    with ExitStack() as stack:
-        apart = found.endpoint_url is None and apart_pays(found, base, 1)
-        served = stack.enter_context(alone(found, folder)) if apart else found
-        address = stack.enter_context(endpoint.start(served, base=base.source, report=report))
-        if apart:
-            endpoint.wait_for_personas(address, served.workspace, report)
-        store = stack.enter_context(Store(found.database_url))
-        return evaluate(folder, Tools(base, address, embed, store, rival), options, report=report)
+    apart = found.endpoint_url is None and apart_pays(found, base, 1)
+    with (
+        alone(found, folder) if apart else nullcontext(found) as served,
+        endpoint.when_asked(served, base=base.source, all_ready=apart, report=report) as answering,
+        Store(found.database_url) as store,
+    ):
+        return evaluate(folder, Tools(base, answering, embed, store, rival), options, report=report)

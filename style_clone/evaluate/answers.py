@@ -137,8 +137,13 @@ class Answers:
     def __getitem__(self, question: Question) -> Answer:
         return self.known[question.key]
 
-    def ask(self, address: Address, questions: Iterable[Question], on_answer: Callable[[int, int], None]) -> None:
-        """Ask what is not known yet, many at once. Raises ServingError; what was answered by then is kept."""
+    def ask(
+        self, endpoint: Callable[[], Address], questions: Iterable[Question], on_answer: Callable[[int, int], None]
+    ) -> None:
+        """Ask what is not known yet, many at once; `endpoint` is called only where something is.
+
+        Raises ServingError; what was answered by then is kept.
+        """
         wanted = {question.key: question for question in questions}
         missing = [question for key, question in wanted.items() if key not in self.known]
         spared = self._earlier & wanted.keys()
@@ -146,6 +151,7 @@ class Answers:
         self.spared_seconds += sum(self.known[key].seconds for key in spared)
         on_answer(len(wanted) - len(missing), len(wanted))
         if missing:
+            address = endpoint()
             asyncio.run(self._ask(address, missing, lambda left: on_answer(len(wanted) - left, len(wanted))))
 
     async def _ask(self, address: Address, questions: Sequence[Question], on_left: Callable[[int], None]) -> None:

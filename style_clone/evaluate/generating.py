@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,10 +21,10 @@ LEAST_TOKENS = 32
 
 @dataclass(frozen=True)
 class Generator:
-    """Asks `address`. `weights` says by adapter ("" is none) what its answers depend on beside the messages."""
+    """Asks `endpoint`. `weights` says by adapter ("" is none) what its answers depend on beside the messages."""
 
     answers: Answers
-    address: Address
+    endpoint: Callable[[], Address]
     decoding: Decoding
     weights: Mapping[str, str]
     report: Report
@@ -41,7 +41,7 @@ class Generator:
             if candidate.rival is not None:
                 candidate.rival.ask(self.answers, wanted, told)
             else:
-                self.answers.ask(self.address, wanted, told)
+                self.answers.ask(self.endpoint, wanted, told)
         return [[self.answers[question] for question in wanted] for wanted in questions]
 
     def replies(self, candidates: Sequence[Candidate], pairs: Sequence[Pair], samples: int = 1) -> list[list[Reply]]:
@@ -51,7 +51,7 @@ class Generator:
     def say(self, candidate: Candidate, messages: Sequence[Turn]) -> str:
         """What a candidate says to these messages as they are."""
         question = Question(candidate.model, self.weights[candidate.adapter], tuple(messages), self.decoding)
-        self.answers.ask(self.address, [question], lambda done, total: None)
+        self.answers.ask(self.endpoint, [question], lambda done, total: None)
         return self.answers[question].text
 
     def _questions(self, candidate: Candidate, pairs: Sequence[Pair], samples: int) -> list[Question]:

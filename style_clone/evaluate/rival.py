@@ -40,7 +40,7 @@ class Rival:
     def ask(self, answers: Answers, questions: Iterable[Question], on_answer: Callable[[int, int], None]) -> None:
         """Have it answer. Raises ServingError."""
         with _its_words():
-            answers.ask(self, questions, on_answer)
+            answers.ask(lambda: self, questions, on_answer)
 
     async def _listed(self) -> list[str]:
         async with connect(self) as client:

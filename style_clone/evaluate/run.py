@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
@@ -57,10 +58,11 @@ class Options:
 
 @dataclass(frozen=True)
 class Instruments:
-    """What measuring takes: the base model, the endpoint that answers, and texts as points."""
+    """What measuring takes: the base model, the endpoint that answers, called for once there is something to ask, and texts
+    as points."""
 
     base: BaseModel
-    address: Address
+    endpoint: Callable[[], Address]
     embed: Embed
 
 
@@ -84,10 +86,12 @@ def evaluate(folder: PersonaFolder, tools: Tools, options: Options, *, report: R
     people = impostors.find(folder, options.impostors, report=report)
     scales = fitted(material, people, report)
     generate = generator(material, adapters, tools, report)
-    fit = FitOf.load(adapters, tools.base, report)
-    scores = by_voice(generate.replies, scales.score) if scales.gate.passed else by_fit(fit.each)
+    fit = cache(partial(FitOf.load, adapters, tools.base, report))
+    scores = (
+        by_voice(generate.replies, scales.score) if scales.gate.passed else by_fit(lambda *asked: fit().each(*asked))
+    )
     held = contest.hold(material, tools.base.name, generate, scores, tools.embed, options.samples, tools.rival)
-    card = measure(material, adapters, held, scales, people, fit, tools.embed)
+    card = measure(material, adapters, held, scales, people, fit(), tools.embed)
     # One that was stopped and taken up again has taken what both parts did.
     seconds = time.monotonic() - began + generate.answers.spared_seconds
     scorecard = _scorecard(card, dropped, tools, options, seconds)
@@ -154,7 +158,7 @@ def generator(material: Material, adapters: Mapping[str, Adapter], tools: Instru
     for name, adapter in adapters.items():
         decisive = (tools.base.sha256, adapter.run["adapter_sha256"], adapter.persona.prompt.system, pairs)
         weights[name] = sha256("\n".join(decisive).encode()).hexdigest()
-    return Generator(Answers(material.folder.answers), tools.address, decoding, weights, report)
+    return Generator(Answers(material.folder.answers), tools.endpoint, decoding, weights, report)
 
 
 def measure(

@@ -11,10 +11,11 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 
 import httpx
@@ -75,6 +76,26 @@ def start(settings: Settings, *, base: str | None = None, report: Report = silen
         return
     with _found_or_started(settings, base, report) as endpoint, _session_key(settings, endpoint) as key:
         yield Endpoint(endpoint.url, key, endpoint.base, endpoint.needs_key)
+
+
+@contextmanager
+def when_asked(
+    settings: Settings, *, base: str, all_ready: bool = False, report: Report = silent
+) -> Iterator[Callable[[], Address]]:
+    """The endpoint of `start`, once somebody calls for it in the block: nobody waits for engines that have nothing to answer.
+
+    With `all_ready` it is one whose personas all answer by then. The call raises ServingError.
+    """
+    with ExitStack() as stack:
+
+        @cache
+        def started() -> Address:
+            address = stack.enter_context(start(settings, base=base, report=report))
+            if all_ready:
+                wait_for_personas(address, settings.workspace, report)
+            return address
+
+        yield started
 
 
 def wait_for_personas(running: Address, workspace: Workspace, report: Report = silent) -> None:

@@ -118,6 +118,8 @@ def _use(run: Mapping[str, Any], slug: str, form: Form) -> str:
     code = _GGUF if form == "gguf" else _MERGED if form == "merged" else _ADAPTER
     code = code.replace("BASE", base or folder).replace("PINNED", pinned)
     code = code.replace("PROMPT_FILE", "../persona.json" if form == "home" else "clone.json").replace("SLUG", slug)
+    # persona.json has 0 where nobody has chosen a length; an export has what that comes to.
+    code = code.replace("ROOM", 'sampling["max_tokens"]' + (' or clone["reply_tokens"]' if form == "home" else ""))
     tokenizer = "base" if form == "home" else '"."'
     where = "the persona's `persona.json`" if form == "home" else "`clone.json`"
     prompt = f"It was trained below a system prompt, which names the author; it stands in {where} as `system_prompt`."
@@ -125,10 +127,12 @@ def _use(run: Mapping[str, Any], slug: str, form: Form) -> str:
 
 
 _CHAT = """\
-system = json.loads(Path("PROMPT_FILE").read_text(encoding="utf-8"))["system_prompt"]
-chat = [{"role": "system", "content": system}, {"role": "user", "content": "are you coming later?"}]
+clone = json.loads(Path("PROMPT_FILE").read_text(encoding="utf-8"))
+sampling = clone["sampling"]
+drawn = {name: sampling[name] for name in ("temperature", "top_p", "min_p", "repetition_penalty")}
+chat = [{"role": "system", "content": clone["system_prompt"]}, {"role": "user", "content": "are you coming later?"}]
 given = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=True, return_tensors="pt")
-reply = model.generate(**given, do_sample=True, temperature=0.7, min_p=0.05, max_new_tokens=160)
+reply = model.generate(**given, do_sample=sampling["temperature"] > 0, **drawn, max_new_tokens=ROOM)
 print(tokenizer.decode(reply[0, given["input_ids"].shape[1] :], skip_special_tokens=True))
 ```"""
 
