@@ -131,6 +131,18 @@ def test_a_gain_that_is_surely_small_needs_no_training(value: float, low: float,
     assert verdict(card(contrasts=contrasts(voice=spread(value, low, high))))["code"] == "prompt_is_enough"
 
 
+def test_a_prompt_that_is_enough_is_not_made_better_than_it_is() -> None:
+    *others, last = card()["candidates"]
+    faulty = [others[0], {**others[1], "faults": {"shape": "33% of replies do not end"}}, last]
+    even = contrasts(voice=spread(-0.04, -0.16, 0.09), fit=spread(0.1, 0.05, 0.15))
+    reasons = verdict(card(contrasts=even, candidates=faulty))["reasons"]
+    assert reasons[1:] == [
+        "Habits speak for the clone all the same.",
+        "Held-out fit speaks against the clone too.",
+        "The prompt has faults that a clone would be rejected for: 33% of replies do not end.",
+    ]
+
+
 def test_a_win_below_the_floor_is_called_what_it_is() -> None:
     far = clone(voice={"s": spread(-0.4, -0.6, -0.2), "v": spread(-0.4, -0.6, -0.2)})
     assert "further from you than another person" in verdict(card(candidates=far))["headline"]

@@ -63,7 +63,7 @@ def _rejected(card: Numbers, clone: Numbers, voted: Numbers | None) -> dict[str,
     return {
         "code": "rejected",
         "headline": f"Adapter rejected: {faults[0]}.",
-        "reasons": [*faults[1:], *_own_relevance(card, clone), _voice_words(card)],
+        "reasons": [*faults[1:], *_own_relevance(card, clone), _voice_words(card), *_prompt_faults(card)],
         "next": f"{REMEDIES[clone['failed'][0]]}; the prompted baseline can be used meanwhile.",
     }
 
@@ -75,7 +75,6 @@ def _worth_it(card: Numbers, clone: Numbers, voted: Numbers | None) -> dict[str,
         return None
     if voted is not None and voted["low"] <= 0.5:
         return None
-    agreeing = " and ".join(_NAMES[name] for name, side in agreements.items() if side == 1)
     headline = "Fine-tuning is worth it"
     if voted is not None:
         headline += (
@@ -88,10 +87,7 @@ def _worth_it(card: Numbers, clone: Numbers, voted: Numbers | None) -> dict[str,
     return {
         "code": "worth_it",
         "headline": f"{headline}.",
-        "reasons": [
-            _voice_words(card),
-            f"{agreeing[0].upper()}{agreeing[1:]} agree{'' if ' and ' in agreeing else 's'}.",
-        ],
+        "reasons": [_voice_words(card), *_speaking(agreements, 1, "for the clone too")],
         "next": "" if voted else f"Blind votes would confirm it: style-clone vote {card['persona']}",
     }
 
@@ -102,7 +98,7 @@ def _enough(card: Numbers, clone: Numbers, voted: Numbers | None) -> dict[str, A
     return {
         "code": "prompt_is_enough",
         "headline": "A prompt is enough: the clone's gain over it is surely too small to train for.",
-        "reasons": [_voice_words(card)],
+        "reasons": [_voice_words(card), *_beside_voice(card), *_prompt_faults(card)],
         "next": "Chat with the prompted baseline; more writing may change this.",
     }
 
@@ -111,7 +107,7 @@ def _inconclusive(card: Numbers, clone: Numbers, voted: Numbers | None) -> dict[
     voice = card["contrasts"]["voice"]
     reasons = [_voice_words(card)]
     sides = _agreements(card)
-    reasons += [f"{_NAMES[name].capitalize()} speaks against the clone." for name, side in sides.items() if side == -1]
+    reasons += _speaking(sides, -1, "against the clone")
     if voice["low"] > 0 and 1 not in sides.values():
         reasons.append("Neither habits nor held-out fit agrees significantly.")
     if voted is not None and voted["low"] <= 0.5:
@@ -160,6 +156,25 @@ def _side(contrast: Numbers | None, *, lower_is_better: bool) -> int:
         return 0
     better = contrast["value"] < 0 if lower_is_better else contrast["value"] > 0
     return 1 if better else -1
+
+
+def _speaking(sides: Mapping[str, int], side: int, how: str) -> list[str]:
+    """What is on this side, in one sentence, if anything: "Habits and held-out fit speak against the clone."."""
+    named = [_NAMES[name] for name, found in sides.items() if found == side]
+    words = f"{' and '.join(named)} {'speaks' if named == [_NAMES['fit']] else 'speak'} {how}."
+    return [words[0].upper() + words[1:]] if named else []
+
+
+def _beside_voice(card: Numbers) -> list[str]:
+    """What the verdict does not go by where voice gains too little, and yet is so."""
+    sides = _agreements(card)
+    return [*_speaking(sides, 1, "for the clone all the same"), *_speaking(sides, -1, "against the clone too")]
+
+
+def _prompt_faults(card: Numbers) -> list[str]:
+    """Guardrails bind the clone alone, but who is sent to the prompt should know what its replies are like."""
+    faults = _of(card, "prompted")["faults"].values()
+    return [f"The prompt has faults that a clone would be rejected for: {'; '.join(faults)}."] if faults else []
 
 
 def _own_relevance(card: Numbers, clone: Numbers) -> list[str]:

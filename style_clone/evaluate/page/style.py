@@ -80,6 +80,8 @@ _TOP = """
 .against { color: var(--prompt); font-weight: 600; font-size: 0.95rem; font-variant-numeric: tabular-nums; }
 .unit { color: var(--soft); font-size: 0.82rem; margin-top: 4px; line-height: 1.35; }
 .checks { list-style: none; padding: 0; margin-top: 8px; display: grid; gap: 2px; }
+.checks .outcome { display: block; white-space: normal; padding-left: 1.4em; text-indent: -1.4em; }
+.checks .outcome b { text-indent: 0; }
 .outcome { font-weight: 600; font-size: 0.92rem; white-space: nowrap; }
 .outcome b { display: inline-block; width: 1.15em; }
 .outcome.pass { color: var(--good); } .outcome.fail { color: var(--bad); } .outcome.unknown { color: var(--soft); }
