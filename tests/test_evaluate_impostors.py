@@ -251,6 +251,26 @@ def test_an_export_that_changed_is_read_again(
         find(folder, [tmp_path / "gone"])
 
 
+def test_exports_of_last_time_are_taken_until_others_are_given(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_samples: None
+) -> None:
+    folder = with_pairs(workspace, talks("Nell"))
+    work, club = people_in(tmp_path / "work.jsonl", "Bob"), people_in(tmp_path / "club.jsonl", "Cleo")
+    assert names(find(folder, [work, club])) == {"Bob", "Cleo"}
+    club.unlink()
+    with monkeypatch.context() as patched:
+        nobody_builds(patched)
+        assert names(find(folder)) == {"Bob", "Cleo"}, "what was found in it is still there"
+    new_wish(folder)
+    heard: list[Event] = []
+    assert names(find(folder, report=heard.append)) == {"Bob"}
+    assert [event.text for event in heard if f"{club}, whose people were impostors last time, is gone" in event.text]
+    with monkeypatch.context() as patched:
+        nobody_builds(patched)
+        assert names(find(folder)) == {"Bob"}
+    assert names(find(folder, [people_in(tmp_path / "pub.jsonl", "Bert")])) == {"Bert"}
+
+
 def test_documents_are_not_measured_against_chats(workspace: Workspace) -> None:
     texts = [
         f"On day{n}x I walked to place{n}y with friend{n}z. We saw tree{n}a and bird{n}b there." for n in range(40)

@@ -40,7 +40,8 @@ def measuring_options(function: Function) -> Function:
             type=click.Path(exists=True, path_type=Path),
             multiple=True,
             metavar="PATH",
-            help="Other people's writing of the same kind, in any format that can be ingested; repeatable.",
+            help="Other people's writing of the same kind, in any format that can be ingested; repeatable. Default: those of "
+            "last time.",
         ),
         click.option(
             "--samples",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -55,22 +55,25 @@ def find(
 ) -> list[Impostor]:
     """The persona's impostors: at most `most` out of its own messages, and as many out of each of the `extra` exports.
 
+    Exports given last time are taken where none are given now, as long as they or what was found in them is still there.
     Where these are fewer than 8, the bundled sample corpora fill up to 8, if the author writes chats, and English. What was
     found is kept in the persona's folder until its messages, names, wishes or the exports change; `report` hears what is
     missing. Raises MissingStage without pairs, IngestError for an export that cannot be read, UsageError for a path that
     is not there, StorageError where it cannot be saved.
     """
-    summary, inputs = load_summary(folder), _inputs(folder, extra, most)
-    kept = _kept(folder, inputs)
+    summary, given = load_summary(folder), _given(folder, extra)
+    kept = _kept(folder, _inputs(folder, given, most))
     if kept is None:
+        if not extra:
+            given = _still_there(given, report)
         with (
             storage_errors(folder.impostors),
             tempfile.TemporaryDirectory(dir=folder.root, prefix=own_prefix(folder.root, "impostors")) as made,
         ):
             search = Search(folder, Path(made), report)
-            note = _search(search, summary, extra, most)
+            note = _search(search, summary, list(given), most)
         impostors = [Impostor(name, pairs) for name, pairs in search.found.items()]
-        _save(folder, inputs, impostors, note)
+        _save(folder, _inputs(folder, given, most), given, impostors, note)
         kept = impostors, note
     impostors, note = kept
     if note:
@@ -136,7 +139,28 @@ def _why_samples_do_not_fit(folder: PersonaFolder, summary: PairsSummary) -> str
     return ""
 
 
-def _inputs(folder: PersonaFolder, extra: Sequence[Path], most: int) -> dict[str, Any]:
+def _given(folder: PersonaFolder, extra: Sequence[Path]) -> dict[Path, str]:
+    """The exports, each with the hash of what is in it; those of last time where there are none now. One that is gone by now
+    has the hash it had, so that what was found in it stays good."""
+    if extra:
+        return {path.absolute(): _tree_hash(path) for path in extra}
+    try:
+        given = read_json(folder.impostors / MANIFEST)["given"]
+        return {Path(path): _tree_hash(Path(path)) or known for path, known in given.items()}
+    except (StorageError, OSError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _still_there(given: Mapping[Path, str], report: Report) -> dict[Path, str]:
+    """Those of last time's exports that can be read again; whoever watches is told of the others."""
+    for path in given:
+        if not path.exists():
+            told = f"{path}, whose people were impostors last time, is gone: give its new place with --impostors"
+            report(Event("impostors", WARNING + told))
+    return {path: known for path, known in given.items() if path.exists()}
+
+
+def _inputs(folder: PersonaFolder, given: Mapping[Path, str], most: int) -> dict[str, Any]:
     """What the impostors depend on; another value of any makes those on file stale."""
     files = [path for path in (folder.messages, folder.redaction) if path.exists()]
     return {
@@ -145,7 +169,7 @@ def _inputs(folder: PersonaFolder, extra: Sequence[Path], most: int) -> dict[str
         "options": asdict(last_options(folder)),
         "gap_seconds": load_summary(folder).gap_seconds,
         **{path.name: file_hash(path) for path in files},
-        "extra": [_tree_hash(path) for path in extra],
+        "extra": list(given.values()),
         "samples": [_tree_hash(SAMPLES / name) for name in SAMPLE_NAMES],
     }
 
@@ -157,13 +181,20 @@ def _tree_hash(path: Path) -> str:
     return file_hash(*sorted(each for each in path.rglob("*") if each.is_file())) if path.is_dir() else ""
 
 
-def _save(folder: PersonaFolder, inputs: dict[str, Any], impostors: Sequence[Impostor], note: str) -> None:
+def _save(
+    folder: PersonaFolder,
+    inputs: dict[str, Any],
+    given: Mapping[Path, str],
+    impostors: Sequence[Impostor],
+    note: str,
+) -> None:
     with atomic_folder(folder.impostors) as new:
         for number, impostor in enumerate(impostors):
             with (new / f"{number:02}.jsonl").open("w", encoding="utf-8") as file:
                 write_lines(file, (pair.to_json() for pair in impostor.pairs))
         names = [impostor.name for impostor in impostors]
-        write_json(new / MANIFEST, {"inputs": inputs, "names": names, "note": note})
+        exports = {str(path): known for path, known in given.items()}
+        write_json(new / MANIFEST, {"inputs": inputs, "given": exports, "names": names, "note": note})
 
 
 def _kept(folder: PersonaFolder, inputs: dict[str, Any]) -> tuple[list[Impostor], str] | None:
