@@ -173,9 +173,11 @@ def test_a_second_evaluation_asks_nothing_again_and_says_the_same(held: Held) ->
     def nowhere() -> FakeEndpoint:
         raise AssertionError("no engine has to be started for answers that are there")
 
+    asked_before = len(held.endpoint.requests)
     with store_beside(held.folder) as store:
         tools = Tools(held.base, nowhere, near_its_prompt(held.folder), store)
         first, second = held.card, evaluation.evaluate(held.folder, tools, Options(prompts=60, samples=1))
+    assert len(held.endpoint.requests) == asked_before
     for card in (first, second):
         assert card.pop("made")
         assert card["cost"].pop("evaluate_seconds")

@@ -61,8 +61,8 @@ def find(
     missing. Raises MissingStage without pairs, IngestError for an export that cannot be read, UsageError for a path that
     is not there, StorageError where it cannot be saved.
     """
-    summary, given = load_summary(folder), _given(folder, extra)
-    kept = _kept(folder, _inputs(folder, given, most))
+    summary, inputs, given = load_summary(folder), _inputs(folder, most), _given(folder, extra)
+    kept = _kept(folder, inputs, given)
     if kept is None:
         if not extra:
             given = _still_there(given, report)
@@ -73,7 +73,7 @@ def find(
             search = Search(folder, Path(made), report)
             note = _search(search, summary, list(given), most)
         impostors = [Impostor(name, pairs) for name, pairs in search.found.items()]
-        _save(folder, _inputs(folder, given, most), given, impostors, note)
+        _save(folder, inputs, given, impostors, note)
         kept = impostors, note
     impostors, note = kept
     if note:
@@ -160,8 +160,8 @@ def _still_there(given: Mapping[Path, str], report: Report) -> dict[Path, str]:
     return {path: known for path, known in given.items() if path.exists()}
 
 
-def _inputs(folder: PersonaFolder, given: Mapping[Path, str], most: int) -> dict[str, Any]:
-    """What the impostors depend on; another value of any makes those on file stale."""
+def _inputs(folder: PersonaFolder, most: int) -> dict[str, Any]:
+    """What the impostors depend on beside the exports; another value of any makes those on file stale."""
     files = [path for path in (folder.messages, folder.redaction) if path.exists()]
     return {
         "version": [_VERSION, RULES, MOST_PAIRS, LEAST_IMPOSTORS, most],
@@ -169,7 +169,6 @@ def _inputs(folder: PersonaFolder, given: Mapping[Path, str], most: int) -> dict
         "options": asdict(last_options(folder)),
         "gap_seconds": load_summary(folder).gap_seconds,
         **{path.name: file_hash(path) for path in files},
-        "extra": list(given.values()),
         "samples": [_tree_hash(SAMPLES / name) for name in SAMPLE_NAMES],
     }
 
@@ -197,16 +196,18 @@ def _save(
         write_json(new / MANIFEST, {"inputs": inputs, "given": exports, "names": names, "note": note})
 
 
-def _kept(folder: PersonaFolder, inputs: dict[str, Any]) -> tuple[list[Impostor], str] | None:
+def _kept(
+    folder: PersonaFolder, inputs: dict[str, Any], given: Mapping[Path, str]
+) -> tuple[list[Impostor], str] | None:
     """What was found last, with its note; None where there is none, or it is stale or damaged: it can be made again."""
     path = folder.impostors / MANIFEST
     if not path.exists():
         return None
     try:
         row = read_json(path)
-        if row["inputs"] != inputs:
+        if row["inputs"] != inputs or list(row["given"].values()) != list(given.values()):
             return None
         files = ((name, folder.impostors / f"{number:02}.jsonl") for number, name in enumerate(row["names"]))
         return [Impostor(name, tuple(iterate_pairs(file))) for name, file in files], row["note"]
-    except (StorageError, OSError, KeyError, TypeError):
+    except (StorageError, OSError, KeyError, TypeError, AttributeError):
         return None
