@@ -106,13 +106,12 @@ def _processor() -> Finding:
     if not tuning.on_cpu():
         return Finding("processor", "good", f"an NVIDIA GPU and {count} CPU cores")
     if precision.on_the_cpu() == "bfloat16":
-        return Finding("processor", "good", f"{count} CPU cores with bfloat16 instructions")
+        return Finding("processor", "good", f"{count} CPU cores that are fast in bfloat16")
     return Finding(
         "processor",
         "advice",
-        f"{count} CPU cores without bfloat16 instructions: models compute in float32",
-        "Training takes some three times as long as on processors that have them (AMD since Zen 4, Intel with AVX-512, "
-        "recent ARM).",
+        f"{count} CPU cores that are no faster in bfloat16: models compute in float32",
+        "Training takes some three times as long as on processors that are (AMD since Zen 4, Intel with AMX, recent ARM).",
     )
 
 
