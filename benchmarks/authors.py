@@ -2,9 +2,9 @@
 
 Everybody's writing is ingested, made into pairs, trained on and evaluated by the commands people type. A row then says what
 came of it: training as predicted and as it was, whether the verifier could measure, every candidate's voice, the guardrails,
-the verdict, the minutes. Rows are added to --records, JSON Lines, as soon as they are there; who has one is not done again,
-and whoever was being done when it was stopped goes on. They hold numbers, and nobody's words or name: living people are
-those who wrote the most, second most and third most.
+the verdict, the minutes. Rows are added to --records, JSON Lines, as soon as they are there, and authors.md and authors.svg
+beside it made anew of all of them. Who has a row is not done again; whoever was being done when it was stopped goes on.
+Rows hold numbers, and nobody's words or name: living people are those who wrote the most, second most and third most.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import authors_report
+from authors_report import Row
 from printing import tell
 
 from style_clone.conversation import SPLITS, read_lines, read_pairs
@@ -30,13 +32,6 @@ from style_clone.workspace import PersonaFolder, Workspace, read_json
 
 RECORDS = Path(__file__).resolve().parent / "records" / "authors.jsonl"
 CORPORA = Path(__file__).resolve().parents[2] / "shared" / "corpora"
-
-COLUMNS = (
-    *("author", "train replies / test prompts × samples", "gate AUC", "S plain", "S best prompt", "S clone", "ΔV"),
-    *("bits per byte, prompt / clone", "guardrails failed", "verdict", "minutes, train + evaluate"),
-)
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -49,9 +44,12 @@ class Author:
     impostors: str = ""
 
     def writing(self, corpora: Path) -> Path:
-        """The corpus."""
-        [file] = (corpora / "authors" / self.corpus).glob("*.jsonl")
-        return file
+        """The corpus. Ends this program where it is not there."""
+        folder = corpora / "authors" / self.corpus
+        found = list(folder.glob("*.jsonl"))
+        if len(found) != 1:
+            sys.exit(f"{folder}: expected one file of JSON Lines there, and found {len(found)}. Say --corpora FOLDER.")
+        return found[0]
 
     def name(self, corpora: Path) -> str:
         """What they are called in it."""
@@ -138,34 +136,6 @@ def _candidate(each: Mapping[str, Any]) -> Row:
     return {name: each[name] for name in wanted}
 
 
-def table(rows: Sequence[Row]) -> Iterator[str]:
-    """Markdown, a line an author; S and V with their 95% intervals."""
-    yield f"| {' | '.join(COLUMNS)} |"
-    yield "|" + "---|" * len(COLUMNS)
-    for each in rows:
-        sides = {side["role"] or side["id"]: side for side in each["candidates"]}
-        voices = [between((sides[name]["voice"] or {}).get("s")) for name in ("plain", "prompted", "clone")]
-        bits = [sides[name]["fit"]["bits_per_byte"]["value"] for name in ("prompted", "clone")]
-        yield "| " + " | ".join(
-            [
-                each["author"],
-                f"{each['pairs']['train']} / {each['test_replies']} × {each['samples']}",
-                between(each["gate"]["auc"]),
-                *voices,
-                between(each["contrasts"].get("voice")),
-                f"{bits[0]:.2f} / {bits[1]:.2f}",
-                ", ".join(sides["clone"]["failed"]) or "none",
-                each["verdict"].replace("_", " ") + (", exploratory" if each["exploratory"] else ""),
-                f"{each['training']['seconds'] / 60:.0f} + {each['evaluate_seconds'] / 60:.0f} |",
-            ]
-        )
-
-
-def between(found: Mapping[str, float] | None) -> str:
-    """An interval, or that there is none."""
-    return f"{found['value']:.2f} ({found['low']:.2f} to {found['high']:.2f})" if found else "none"
-
-
 def figures(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
     """The rows' main numbers by author; ratios of what was predicted to what came."""
     numbers: dict[str, float] = {}
@@ -210,11 +180,12 @@ def main() -> None:
             there[author.key] = row(folder, author.key)
             with options.records.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(there[author.key]) + "\n")
+            authors_report.write(list(there.values()), options.records.parent)
     rows = [there[key] for key in options.only if key in there]
     if options.json:
         tell(figures(rows), as_json=True)
     else:
-        print("\n".join(table(rows)))
+        print("\n".join(authors_report.summary(rows)))
 
 
 if __name__ == "__main__":

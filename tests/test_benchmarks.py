@@ -8,11 +8,13 @@ import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from torch.utils.flop_counter import FlopCounterMode
 
-from style_clone.conversation import read_pairs, write_lines
+from style_clone.conversation import read_lines, read_pairs, write_lines
+from style_clone.evaluate.page.top import CODES
 from style_clone.models import BaseModel, load_tokenizer
 from style_clone.train.data import collate
 from style_clone.train.lora import attach_lora
@@ -154,6 +156,13 @@ def authors_module() -> ModuleType:
     return authors
 
 
+@pytest.fixture
+def report_module() -> ModuleType:
+    import authors_report
+
+    return authors_report
+
+
 def test_authors_are_named_by_how_much_they_wrote(authors_module: ModuleType, tmp_path: Path) -> None:
     folder = tmp_path / "authors" / "chat" / "here"
     folder.mkdir(parents=True)
@@ -165,21 +174,42 @@ def test_authors_are_named_by_how_much_they_wrote(authors_module: ModuleType, tm
 
 @pytest.mark.parametrize("card", [scorecards.full(), scorecards.cannot_measure()])
 def test_an_authors_row_is_numbers_without_anybodys_name(
-    authors_module: ModuleType, folder: PersonaFolder, card: dict[str, Any]
+    authors_module: ModuleType, report_module: ModuleType, folder: PersonaFolder, card: dict[str, Any]
 ) -> None:
     write_json(folder.scorecard, card)
     folder.adapter.mkdir()
     write_json(folder.adapter / "run.json", {**training_fakes.RUN, "precision": "float32"})
-    row = authors_module.row(folder, "chat-1")
+    row = authors_module.row(folder, "irc-1")
     people = [card["author"].split()[0], *card["sizes"]["impostors_fitted"], *card["sizes"]["impostors_unseen"]]
     told = json.dumps(row)
     assert not [name for name in people if name in told]
     assert row["pairs"]["train"] == len(read_pairs(folder.split("train"))) > 0
-    header, _, line = authors_module.table([row])
-    assert line.count("|") == header.count("|")
-    assert card["verdict"]["code"].replace("_", " ") in line
+    _, _, line = report_module.summary([row])
+    assert CODES[card["verdict"]["code"]][0] in line
     assert "0.94 (" in line or not card["gate"]["passed"]
     assert "9 + 17 |" in line, "minutes of training and of evaluating"
     found = authors_module.figures([row])
-    assert found["ratios"]["chat-1_predicted/actual_seconds"] == pytest.approx(512 / 545)
-    assert ("chat-1_s_clone" in found["figures"]) == card["gate"]["passed"]
+    assert found["ratios"]["irc-1_predicted/actual_seconds"] == pytest.approx(512 / 545)
+    assert ("irc-1_s_clone" in found["figures"]) == card["gate"]["passed"]
+
+
+def test_the_report_is_of_the_rows_that_are_kept(report_module: ModuleType, tmp_path: Path) -> None:
+    records = BENCHMARKS / "records"
+    report_module.write(list(read_lines(records / "authors.jsonl")), tmp_path)
+    for name in ("authors.md", "authors.svg"):
+        assert (tmp_path / name).read_text() == (records / name).read_text(), "run benchmarks/authors.py"
+
+
+def test_the_report_has_a_line_for_everybody_and_draws_what_was_measured(report_module: ModuleType) -> None:
+    rows = list(read_lines(BENCHMARKS / "records" / "authors.jsonl"))
+    header, _, *lines = report_module.summary(rows)
+    assert len(lines) == len(rows) == len({row["author"] for row in rows})
+    assert {line.count("|") for line in lines} == {header.count("|")}
+    header, _, *lines = report_module.everybody(rows)
+    assert len(lines) == sum(len(row["candidates"]) for row in rows)
+    assert {line.count("|") for line in lines} == {header.count("|")}
+    drawn = ElementTree.fromstring(report_module.drawn(rows))
+    marks = [each for each in drawn.iter() if each.get("class") == "mark clone"]
+    measured = [row for row in rows if row["gate"]["passed"]]
+    assert 0 < len(measured) < len(rows)
+    assert len(marks) == 1 + len(measured), "one in the legend"

@@ -21,6 +21,7 @@ from style_clone.evaluate.page.figures import (
     interval,
     number,
     percent,
+    sentence,
     signed,
     spelled,
 )
@@ -376,6 +377,11 @@ def test_a_render_changes_nothing_and_is_the_same_twice() -> None:
         (signed(0.5), "+0.50"),
         (signed(-0.5), "−0.50"),
         (signed(0.0), "0.00"),
+        (
+            sentence("It is -0.04 (-0.16 to +0.09): style-clone vote me --votes 2-3"),
+            "It is −0.04 (−0.16 to +0.09): style-clone vote me --votes 2-3",
+        ),
+        (sentence(None), ""),
         (percent(0.31), "31%"),
         (percent(0.016), "1.6%"),
         (percent(0.02), "2%"),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
 
-from style_clone.evaluate.page.figures import Interval, interval, number
+from style_clone.evaluate.page.figures import Interval, interval, number, sentence
 
 Role = Literal["clone", "prompted", "a", "b", ""]
 """What a candidate is compared as: in a scorecard clone or prompted, in a comparison of two adapters a or b."""
@@ -78,12 +78,12 @@ class Card:
     @property
     def reasons(self) -> list[str]:
         """Why the verdict is what it is."""
-        return [str(reason) for reason in self._verdict.get("reasons") or ()]
+        return [sentence(reason) for reason in self._verdict.get("reasons") or ()]
 
     @property
     def next(self) -> str:
         """What to do now."""
-        return str(self._verdict.get("next") or "")
+        return sentence(self._verdict.get("next"))
 
     @property
     def labels(self) -> list[str]:
@@ -155,9 +155,7 @@ class Card:
 def headline(scorecard: Mapping[str, Any]) -> str:
     """The verdict in one sentence. Scorecards of earlier versions have that sentence alone for a verdict."""
     verdict = scorecard.get("verdict")
-    if isinstance(verdict, Mapping):
-        return str(verdict.get("headline") or "")
-    return str(verdict or "")
+    return sentence(verdict.get("headline") if isinstance(verdict, Mapping) else verdict)
 
 
 def _candidates(scorecard: Mapping[str, Any]) -> list[Candidate]:

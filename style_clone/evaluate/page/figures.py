@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -46,6 +47,11 @@ def decimal(value: float | None, digits: int = 2) -> str:
     text = f"{value:,.{digits}f}"
     # What rounds to nothing has no sign.
     return text.lstrip("-") if not text.strip("-0.,") else text.replace("-", "−")
+
+
+def sentence(raw: object) -> str:
+    """A sentence of the verdict, its numbers with a real minus like all others; empty for nothing."""
+    return re.sub(r"(?<!\w)-(?=\d)", "−", str(raw or ""))
 
 
 def thirds(value: float | None) -> str:

@@ -11,9 +11,12 @@ _DARK = """--paper: #0c0a09; --card: #1c1917; --ink: #f5f5f4; --soft: #b5aea8; -
   --other-soft: #292524; --good: #2dd4bf; --bad: #f87171; --bad-soft: #4c1414; --beyond: rgb(167 139 250 / 0.14);
   --beyond-ink: #c4b5fd;"""
 
-_BASE = """
+_COLOURS = """
 :root { color-scheme: light dark; LIGHT }
 @media (prefers-color-scheme: dark) { :root { DARK } }
+"""
+
+_BASE = """
 * { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; scroll-behavior: smooth; }
 @media (prefers-reduced-motion: reduce) { html { scroll-behavior: auto; } }
@@ -216,5 +219,12 @@ _PAPER = """
 }
 """
 
-CSS = "".join([_BASE, _TOP, _PLOTS, _REST, _NARROW, _PAPER]).replace("LIGHT", _LIGHT).replace("DARK", _DARK)
+
+def _sheet(*parts: str) -> str:
+    return "".join([_COLOURS, *parts]).replace("LIGHT", _LIGHT).replace("DARK", _DARK)
+
+
+CSS = _sheet(_BASE, _TOP, _PLOTS, _REST, _NARROW, _PAPER)
 """The whole style sheet."""
+PLOTS_CSS = _sheet(_PLOTS)
+"""That of a plot which stands alone."""

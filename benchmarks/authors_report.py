@@ -1,0 +1,208 @@
+"""What authors.py found, to read and to look at: authors.md and authors.svg, made of authors.jsonl beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from style_clone.evaluate.candidates import PLAIN
+from style_clone.evaluate.page.figures import interval
+from style_clone.evaluate.page.strips import SHAPES, Scale, lines, pointers, whisker
+from style_clone.evaluate.page.style import PLOTS_CSS
+from style_clone.evaluate.page.top import CODES
+
+Row = dict[str, Any]
+
+PREFACE = """# Real authors
+
+Every number here is made by `python benchmarks/authors.py`, which runs the commands people type (`ingest`, `pairs`, `train`,
+`evaluate`) on real writing; the rows are in [authors.jsonl](authors.jsonl). Living people go by how much they wrote.
+
+**S** is 0 for other people and 1 for the author; **ΔV** is the clone's voice match minus the best prompt's, both cut at 1.
+Habits are on the same scale as S. Relevance is the share of replies nearer their own prompt than 19 others, where there are
+prompts enough to tell. In brackets are 95% intervals. The machines, of two cores each, differed, and some had other work:
+minutes say how long one waits, and are no benchmark.
+
+![Voice match of ten authors' base model, best prompt and clone, between other people and the author](authors.svg)
+"""
+WRITING = {
+    "irc-1": "IRC channel, who wrote most",
+    "irc-2": "IRC channel, second most",
+    "irc-3": "IRC channel, third most",
+    "r-sig-1": "R mailing lists, who wrote most",
+    "r-sig-2": "R mailing lists, second most",
+    "r-sig-3": "R mailing lists, third most",
+    "enron": "A company's mails, main author",
+    "keats": "John Keats, letters",
+    "james": "Henry James, letters",
+    "burns": "Robert Burns, letters",
+}
+"""Whose writing it is, by key."""
+SUMMARY = (
+    *("author", "train replies", "test replies × samples", "judge's AUC", "S plain", "S best prompt", "S clone", "ΔV"),
+    *("bits per byte, prompt / clone", "the clone fails", "verdict", "minutes, train + evaluate"),
+)
+EVERYBODY = (
+    *("author", "candidate", "S", "V", "attributed", "habits", "bits per byte", "relevance"),
+    *("do not end", "loop", "length ratio", "fails"),
+)
+SIDES = {"plain": "other", "prompted": "prompted", "clone": "clone"}
+"""The three that are drawn, and the kind of mark each has."""
+WIDTH, NAMES, VERDICTS, LINE, GAP, AXIS = 900, 230, 190, 17, 15, 56
+"""Pixels of the picture: as a whole, its left and right columns, a candidate's line, between authors, above the first."""
+
+
+def write(rows: Sequence[Row], folder: Path) -> None:
+    """authors.md and authors.svg in `folder`, of these rows in the order of WRITING."""
+    ordered = sorted(rows, key=lambda row: list(WRITING).index(row["author"]))
+    text = "\n".join([PREFACE, *summary(ordered), "", "## Every candidate", "", *everybody(ordered), ""])
+    (folder / "authors.md").write_text(text, encoding="utf-8")
+    (folder / "authors.svg").write_text(drawn(ordered), encoding="utf-8")
+
+
+def summary(rows: Sequence[Row]) -> Iterator[str]:
+    """Markdown, a line an author."""
+    yield from _header(SUMMARY)
+    for each in rows:
+        sides = _sides(each)
+        bits = [sides[name]["fit"]["bits_per_byte"]["value"] for name in ("prompted", "clone")]
+        yield _line(
+            WRITING[each["author"]],
+            f"{each['pairs']['train']:,}",
+            f"{each['test_replies']} × {each['samples']}",
+            _between(each["gate"]["auc"]),
+            *(_between(_voice(sides[name], "s")) for name in SIDES),
+            _between(each["contrasts"].get("voice")),
+            f"{bits[0]:.2f} / {bits[1]:.2f}",
+            ", ".join(sides["clone"]["failed"]) or "nothing",
+            _verdict(each),
+            f"{each['training']['seconds'] / 60:.0f} + {each['evaluate_seconds'] / 60:.0f}",
+        )
+
+
+def everybody(rows: Sequence[Row]) -> Iterator[str]:
+    """Markdown, a line a candidate."""
+    yield from _header(EVERYBODY)
+    for each in rows:
+        for side in each["candidates"]:
+            shape, bold = side["shape"], "**" if side["role"] else ""
+            yield _line(
+                WRITING[each["author"]],
+                f"{bold}{side['id'].replace('_', '-')}{bold}",
+                *(_between(_voice(side, name)) for name in ("s", "v")),
+                _percent((side["voice"] or {}).get("attribution")),
+                _between(side["habits"]),
+                _between((side["fit"] or {}).get("bits_per_byte")),
+                _percent((side["relevance"] or {}).get("value")),
+                *(_percent(shape[name]) for name in ("unterminated", "looping")),
+                f"{shape['length_ratio']:.2f}",
+                ", ".join(side["failed"]) or "nothing",
+            )
+
+
+def drawn(rows: Sequence[Row]) -> str:
+    """The plot, as SVG: three lines an author, from other people at 0 to the author at 1."""
+    voices = [_voice(side, "s") for each in rows for side in _sides(each).values()]
+    scale = Scale.over(
+        [found[end] for found in voices if found for end in ("low", "high")], least=(-0.2, 1.2), most=(-3, 3)
+    )
+    each_height = len(SIDES) * LINE + GAP
+    height = AXIS + each_height * len(rows)
+    columns = WIDTH - NAMES - VERDICTS
+    places = [(0.0, "0 · other people"), (1.0, "1 · the author")]
+    inside = (
+        f'<svg x="{NAMES}" y="0" width="{columns}" height="{AXIS}">{pointers(scale, places, AXIS)}</svg>' + _legend()
+    )
+    for number, each in enumerate(rows):
+        top = AXIS + number * each_height
+        picture = "".join(_mark(scale, side, kind, at) for at, (side, kind) in enumerate(_kinds(each)))
+        inside += (
+            f'<line class="rule" x1="0" x2="{WIDTH}" y1="{top}" y2="{top}"/>'
+            f'<text class="name" x="12" y="{top + 29}">{escape(WRITING[each["author"]])}</text>'
+            f'<text x="12" y="{top + 48}">{each["pairs"]["train"]:,} replies trained on</text>'
+            f'<svg x="{NAMES}" y="{top}" width="{columns}" height="{each_height}">{lines(scale, (0, 1))}{picture}</svg>'
+            + "".join(
+                f'<text class="{kind}" x="{WIDTH - VERDICTS + 14}" y="{top + 29 + 19 * at}">{escape(words)}</text>'
+                for at, (kind, words) in enumerate(_told(each))
+            )
+        )
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}">'
+        f"<title>Voice match of real authors' base model, best prompt and clone</title><style>{PLOTS_CSS}{_OWN}</style>"
+        f'<rect class="paper" width="100%" height="100%"/>{inside}</svg>\n'
+    )
+
+
+_OWN = """
+svg { font-family: system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
+.paper { fill: var(--card); } .rule { stroke: var(--line); } svg text.name { fill: var(--ink); font-size: 14px; }
+svg text.verdict { fill: var(--ink); font-weight: 650; }
+"""
+
+
+def _legend() -> str:
+    """What the three marks stand for, above the names."""
+    words = {"other": "base model", "prompted": "best prompt", "clone": "clone"}
+    return "".join(
+        f'<svg class="mark {kind}" x="20" y="{12 + 17 * at}">{SHAPES[kind]}</svg>'
+        f'<text x="36" y="{16 + 17 * at}">{name}</text>'
+        for at, (kind, name) in enumerate(words.items())
+    )
+
+
+def _mark(scale: Scale, side: Row, kind: str, at: int) -> str:
+    found = interval(_voice(side, "s"))
+    if found is None:
+        return ""
+    return f'<svg y="{GAP / 2 + at * LINE:g}" width="100%" height="{LINE}">{whisker(scale, found, kind)}</svg>'
+
+
+def _kinds(each: Row) -> Iterator[tuple[Row, str]]:
+    sides = _sides(each)
+    return ((sides[name], kind) for name, kind in SIDES.items())
+
+
+def _told(each: Row) -> Iterator[tuple[str, str]]:
+    """The verdict, and below it what limits it."""
+    yield "verdict", CODES[each["verdict"]][0]
+    failed = ", ".join(_sides(each)["clone"]["failed"])
+    if each["verdict"] == "cannot_measure":
+        yield "why", f"judge's AUC {each['gate']['auc']['value']:.2f}"
+    elif each["verdict"] == "rejected":
+        yield "why", failed
+    else:
+        yield "why", "exploratory" if each["exploratory"] else "no blind votes yet"
+
+
+def _sides(each: Row) -> dict[str, Row]:
+    """The plain base model, the best prompt and the clone."""
+    return {side["role"] or side["id"]: side for side in each["candidates"] if side["role"] or side["id"] == PLAIN}
+
+
+def _voice(side: Row, name: str) -> Mapping[str, float] | None:
+    found: Mapping[str, float] | None = (side["voice"] or {}).get(name)
+    return found
+
+
+def _verdict(each: Row) -> str:
+    return CODES[each["verdict"]][0] + (", exploratory" if each["exploratory"] else "")
+
+
+def _between(found: Mapping[str, float] | None) -> str:
+    """An interval, or that there is none."""
+    return f"{found['value']:.2f} ({found['low']:.2f} to {found['high']:.2f})" if found else "not measured"
+
+
+def _percent(share: float | None) -> str:
+    return "not measured" if share is None else f"{share:.0%}"
+
+
+def _header(columns: Sequence[str]) -> Iterator[str]:
+    yield _line(*columns)
+    yield "|" + "---|" * len(columns)
+
+
+def _line(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
