@@ -15,7 +15,7 @@ from style_clone.conversation import SPLITS, Pair, read_pairs
 from style_clone.demo import AUTHOR, CORPUS
 from style_clone.embedding import NAME, load_embedder
 from style_clone.evaluate.card import relevance_of
-from style_clone.evaluate.guardrails import Copying, Relevance, Shape, copying, failed, loops, shape
+from style_clone.evaluate.guardrails import Copying, Relevance, Shape, copying, failed, loops, shape, unsettled
 from style_clone.evaluate.leakage import Copies, apart, repeated, unseen
 from style_clone.evaluate.replies import Reply
 from style_clone.evaluate.statistics import Array, Resamples, interval
@@ -129,6 +129,32 @@ def test_the_baseline_may_be_better_by_less_than_a_twentieth() -> None:
 
     assert "relevance" not in reasons(relevance=less(0.04), baseline=baseline)
     assert "relevance" in reasons(relevance=less(0.06), baseline=baseline)
+
+
+@pytest.mark.parametrize(
+    ("value", "half", "state"),
+    [
+        (0.05, 0.19, "open"),
+        (0.0, 0.04, "kept"),
+        (-0.1, 0.04, "failed"),
+        (-0.1, 0.06, "open"),
+        (0.3, 0.19, "kept"),
+        (-0.3, 0.19, "failed"),
+    ],
+)
+def test_relevance_is_kept_or_failed_only_where_the_replies_say_so(value: float, half: float, state: str) -> None:
+    baseline = np.full(2001, 0.35)
+    relevance = baseline + np.r_[value, np.linspace(value - half / 0.95, value + half / 0.95, 2000)]
+    given = {"relevance": relevance, "baseline": baseline}
+    found = "failed" if reasons(**given) else "open" if unsettled(**given) else "kept"
+    assert found == state
+    if state == "open":
+        told = f"{0.35 + value:.0%} of replies fit their prompt, 35% of the baseline's; {half - value:.0%} may be lost"
+        assert unsettled(**given)["relevance"].startswith(told)
+
+
+def test_what_was_not_measured_is_not_open_either() -> None:
+    assert unsettled(None, np.full(3, 0.5)) == {}
 
 
 @pytest.mark.slow

@@ -122,6 +122,44 @@ def test_a_clone_rejected_for_relevance_is_told_beside_its_author_s(own: float, 
     assert "larger base model" in found["next"]
 
 
+def unsettled(value: float, **changed: dict[str, float]) -> dict[str, Any]:
+    """A scorecard in which relevance may be lost, and may not."""
+    row = {
+        "relevance": spread(0.4, 0.2, 0.6),
+        "unsettled": {"relevance": "40% of replies fit their prompt; 14% may be lost"},
+    }
+    given = contrasts(relevance=spread(value, value - 0.2, value + 0.2), **changed)
+    return card(candidates=clone(**row), contrasts=given, human={"relevance": spread(0.35, 0.2, 0.5)})
+
+
+def test_a_guardrail_that_is_not_settled_neither_rejects_nor_is_worth_it() -> None:
+    found = verdict(unsettled(0.05))
+    assert found["code"] == "inconclusive"
+    assert "writes more like Nell Quayle than the best prompt does, but" in found["headline"]
+    assert found["reasons"][0] == "40% of replies fit their prompt; 14% may be lost."
+    assert "Of Nell Quayle's own replies 35%" in found["reasons"][1]
+    assert "About 480 test replies instead of 120" in found["next"], "half of the interval, .2, has to become .05 + .05"
+
+
+@pytest.mark.parametrize(
+    ("value", "voice", "told"),
+    [
+        (0.05, spread(0.3, -0.2, 0.8), "About 480 test"),
+        (0.1, spread(0.2, -0.2, 0.6), "About 480 test"),
+        (-0.05, spread(0.4, 0.2, 0.6), "Blind votes"),
+    ],
+    ids=["relevance takes more", "voice takes more", "on the line"],
+)
+def test_what_takes_the_most_replies_settles_it(value: float, voice: dict[str, float], told: str) -> None:
+    found = verdict(unsettled(value, voice=voice))
+    assert found["code"] == "inconclusive"
+    assert found["next"].startswith(told)
+
+
+def test_a_prompt_is_enough_whether_or_not_relevance_is_settled() -> None:
+    assert verdict(unsettled(0.05, voice=spread(0, -0.05, 0.05)))["code"] == "prompt_is_enough"
+
+
 def test_one_metric_that_agrees_is_enough() -> None:
     assert verdict(card(contrasts=contrasts(habits=spread(0.1, -0.1, 0.3, p=0.5))))["code"] == "worth_it"
 

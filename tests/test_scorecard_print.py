@@ -53,6 +53,7 @@ def test_what_is_off_the_strip_has_an_arrow_and_a_guardrail_that_fails_is_named(
     text = "\n".join(printed(capsys, scorecards.overdone()))
     assert re.search(r"▶ +5\.00 \(3\.10 to 7\.00\)", text)
     assert "copying fails" in text
+    assert "relevance open" in "\n".join(printed(capsys, scorecards.unsettled()))
 
 
 def test_what_cannot_be_measured_is_told(capsys: pytest.CaptureFixture[str]) -> None:

@@ -177,6 +177,8 @@ def _length(each: Candidate) -> str:
 def _guardrails(each: Candidate) -> str:
     if each.failed:
         return f"{', '.join(each.failed)} fails"
+    if each.unsettled:
+        return f"{', '.join(each.unsettled)} open"
     return "pass" if all(each.guardrail(key) == "pass" for key in GUARDRAILS) else "–"
 
 

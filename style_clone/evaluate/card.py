@@ -13,7 +13,17 @@ from style_clone.evaluate.candidates import PLAIN, RIVAL, Candidate, asked
 from style_clone.evaluate.contest import Contest
 from style_clone.evaluate.cost import thousand_replies
 from style_clone.evaluate.fit import Fit
-from style_clone.evaluate.guardrails import DISTRACTORS, Copying, Relevance, Shape, copying, failed, median_words, shape
+from style_clone.evaluate.guardrails import (
+    DISTRACTORS,
+    Copying,
+    Relevance,
+    Shape,
+    copying,
+    failed,
+    median_words,
+    shape,
+    unsettled,
+)
 from style_clone.evaluate.habits import HabitMatch
 from style_clone.evaluate.leakage import Copies
 from style_clone.evaluate.material import Adapter, Material
@@ -124,6 +134,7 @@ class Card:
             "shape": each.shape.to_json(),
             "failed": list(faults),
             "faults": faults,
+            "unsettled": unsettled(each.relevance, baseline),
             "prompt_tokens": each.tokens[0],
             "reply_tokens": each.tokens[1],
         }

@@ -162,15 +162,26 @@ def failed(
     return {name: reason for name, reason in found.items() if reason}
 
 
+def unsettled(relevance: Array | None, baseline: Array | None) -> dict[str, str]:
+    """The guardrails that so few replies neither keep nor fail, and each one's reason: relevance alone has an interval."""
+    if relevance is None or baseline is None:
+        return {}
+    lost = interval(relevance - baseline)
+    if lost["low"] > -RELEVANCE_SLACK or lost["high"] < -RELEVANCE_SLACK:
+        return {}
+    told = f"{_fitting(relevance, baseline)}; {-lost['low']:.0%} may be lost, and {RELEVANCE_SLACK:.0%} is allowed"
+    return {"relevance": told}
+
+
 def _irrelevant(relevance: Array | None, baseline: Array | None) -> str:
     if relevance is None or baseline is None:
         return ""
-    low = interval(relevance - baseline)["low"]
-    if low > -RELEVANCE_SLACK:
-        return ""
-    return (
-        f"{relevance[0]:.0%} of replies fit their prompt, {baseline[0]:.0%} of the baseline's; {-low:.0%} may be lost"
-    )
+    high = interval(relevance - baseline)["high"]
+    return f"{_fitting(relevance, baseline)}; at least {-high:.0%} is lost" if high < -RELEVANCE_SLACK else ""
+
+
+def _fitting(relevance: Array, baseline: Array) -> str:
+    return f"{relevance[0]:.0%} of replies fit their prompt, {baseline[0]:.0%} of the baseline's"
 
 
 def _copied(copied: Copying) -> str:

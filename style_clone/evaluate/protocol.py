@@ -11,7 +11,8 @@ LEAST_IMPOSTORS = 8
 LEAST_GAIN = 0.10
 """What the clone's V must be ahead of the best prompted candidate's for training to be worth it."""
 RELEVANCE_SLACK = 0.05
-"""By how much the clone's relevance may certainly not be below the best prompted candidate's."""
+"""By how much the clone's relevance may be below the best prompted candidate's. To be worth training it must surely not be
+so far below; it is rejected where it surely is; between the two more replies have to settle it."""
 MOST_COPIED = 0.02
 """Share of replies with a run copied from training, above the author's own rate."""
 LENGTHS = (0.67, 1.5)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from statistics import NormalDist
 from typing import Any
 
-from style_clone.evaluate.protocol import CERTAIN, LEAST_GAIN
+from style_clone.evaluate.protocol import CERTAIN, LEAST_GAIN, RELEVANCE_SLACK
 from style_clone.proportion import NORMAL_95
 
 HOLM_WIDER = NormalDist().inv_cdf(1 - CERTAIN / 3 / 2) / NORMAL_95
@@ -43,6 +43,14 @@ def replies_to_agree(contrasts: Numbers, replies: int) -> int | None:
         if name in contrasts
     )
     return min(filter(None, needed), default=None)
+
+
+def replies_to_answer(relevance: Numbers, replies: int) -> int | None:
+    """Test replies instead of `replies` that would say of the difference in relevance whether more is lost than is allowed.
+
+    None where the estimate lies on that line itself, or it is settled.
+    """
+    return _replies(relevance, abs(relevance["value"] + RELEVANCE_SLACK), replies)
 
 
 def votes_to_settle(voted: Numbers) -> int | None:

@@ -2,7 +2,7 @@
 
 cannot_measure      the verifier cannot tell the author from other people well enough
 rejected            the adapter fails a guardrail, whatever it wins elsewhere
-worth_it            the clone beats the best prompt on voice, another metric agrees, and none disagrees
+worth_it            the clone beats the best prompt on voice, another agrees, none disagrees, and it keeps all guardrails
 prompt_is_enough    whatever the clone gains on voice, it is surely less than LEAST_GAIN
 inconclusive        else; with what would settle it
 """
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from style_clone.evaluate.protocol import CERTAIN, LEAST_GAIN, VOTES
-from style_clone.evaluate.settling import replies_to_agree, replies_to_settle, votes_to_settle
+from style_clone.evaluate.settling import replies_to_agree, replies_to_answer, replies_to_settle, votes_to_settle
 
 VOTERS = ("author", "acquaintance", "stranger")
 REMEDIES = {
@@ -71,7 +71,7 @@ def _rejected(card: Numbers, clone: Numbers, voted: Numbers | None) -> dict[str,
 def _worth_it(card: Numbers, clone: Numbers, voted: Numbers | None) -> dict[str, Any] | None:
     voice = card["contrasts"]["voice"]
     agreements = _agreements(card)
-    if not _wins(voice) or 1 not in agreements.values() or -1 in agreements.values():
+    if not _wins(voice) or 1 not in agreements.values() or -1 in agreements.values() or _unsettled(clone):
         return None
     if voted is not None and voted["low"] <= 0.5:
         return None
@@ -104,37 +104,51 @@ def _enough(card: Numbers, clone: Numbers, voted: Numbers | None) -> dict[str, A
 
 
 def _inconclusive(card: Numbers, clone: Numbers, voted: Numbers | None) -> dict[str, Any]:
-    voice = card["contrasts"]["voice"]
-    reasons = [_voice_words(card)]
+    voice, unsettled = card["contrasts"]["voice"], _unsettled(clone)
     sides = _agreements(card)
+    reasons = [f"{words[:1].upper()}{words[1:]}." for words in unsettled.values()]
+    reasons += [*(_own_relevance(card, clone) if unsettled else ()), _voice_words(card)]
     reasons += _speaking(sides, -1, "against the clone")
     if voice["low"] > 0 and 1 not in sides.values():
         reasons.append("Neither habits nor held-out fit agrees significantly.")
     if voted is not None and voted["low"] <= 0.5:
         reasons.append(f"Readers did not prefer the clone: {voted['preferred']:.0%} of {voted['votes']} blind votes.")
     asking = "" if voted else f" Blind votes say what readers think: style-clone vote {card['persona']}"
+    headline = f"this writing does not settle whether the clone or the prompt is nearer to {card['author']}"
+    if unsettled and _wins(voice):
+        headline = (
+            f"the clone writes more like {card['author']} than the best prompt does, but this writing does not settle "
+            "whether it answers as well"
+        )
     return {
         "code": "inconclusive",
-        "headline": "Inconclusive: this writing does not settle whether the clone or the prompt is nearer to "
-        f"{card['author']}.",
+        "headline": f"Inconclusive: {headline}.",
         "reasons": reasons,
-        "next": f"{_settling(card, sides, voted)}{asking}".strip(),
+        "next": f"{_settling(card, clone, sides, voted)}{asking}".strip(),
     }
 
 
-def _settling(card: Numbers, sides: Mapping[str, int], voted: Numbers | None) -> str:
+def _unsettled(clone: Numbers) -> Numbers:
+    """The guardrails that more replies have to settle, if any; scorecards of earlier versions have none."""
+    found: Numbers = clone.get("unsettled", {})
+    return found
+
+
+def _settling(card: Numbers, clone: Numbers, sides: Mapping[str, int], voted: Numbers | None) -> str:
     """How many more replies or votes would settle it, as far as numbers can."""
     contrasts, replies = card["contrasts"], card["sizes"]["test_replies"]
     wins = _wins(contrasts["voice"])
     if wins and -1 in sides.values():
         return "More of the same would not settle it; another recipe may: style-clone compare."
-    needed = None
+    wanted = []
     if not wins:
-        needed = replies_to_settle(contrasts["voice"], replies)
+        wanted.append(replies_to_settle(contrasts["voice"], replies))
     elif 1 not in sides.values():
-        needed = replies_to_agree(contrasts, replies)
+        wanted.append(replies_to_agree(contrasts, replies))
+    if _unsettled(clone):
+        wanted.append(replies_to_answer(contrasts["relevance"], replies))
     told = []
-    if needed:
+    if needed := max(filter(None, wanted), default=None):
         told.append(f"about {needed:,} test replies instead of {replies:,} (more --prompts or more writing)")
     if voted and (more := votes_to_settle(voted)):
         told.append(f"about {more:,} blind votes instead of {voted['votes']:,}")
@@ -180,7 +194,7 @@ def _prompt_faults(card: Numbers) -> list[str]:
 def _own_relevance(card: Numbers, clone: Numbers) -> list[str]:
     """People answer beside the question too, and a prompt that only repeats it does not: the author's own share."""
     own = (card.get("human") or {}).get("relevance")
-    if "relevance" not in clone["failed"] or not own:
+    if not own or not ("relevance" in clone["failed"] or _unsettled(clone)):
         return []
     words = f"Of {card['author']}'s own replies {own['value']:.0%} fit their prompt by the same measure"
     if own["value"] < clone["relevance"]["value"]:

@@ -9,6 +9,8 @@ from typing import Any, Literal, cast, get_args
 from style_clone.evaluate.page.figures import Interval, interval, number, sentence
 
 Role = Literal["clone", "prompted", "a", "b", ""]
+Guardrail = Literal["pass", "fail", "open", "unknown"]
+"""Kept, failed, not settled by so few replies, or not measured."""
 """What a candidate is compared as: in a scorecard clone or prompted, in a comparison of two adapters a or b."""
 QUICK_NAMES: Mapping[str, tuple[str, Role]] = {
     "plain": ("the plain base model", ""),
@@ -22,7 +24,7 @@ BUNDLED = "smollm2-135m"
 
 @dataclass(frozen=True)
 class Candidate:
-    """One candidate's measurements. `failed` names guardrails, `shape` is as in the scorecard."""
+    """One candidate's measurements. `failed` and `unsettled` name guardrails, `shape` is as in the scorecard."""
 
     id: str
     name: str
@@ -40,11 +42,14 @@ class Candidate:
     extraction: tuple[int, int] | None = None
     shape: Mapping[str, Any] | None = None
     failed: tuple[str, ...] = ()
+    unsettled: tuple[str, ...] = ()
 
-    def guardrail(self, key: str) -> Literal["pass", "fail", "unknown"]:
+    def guardrail(self, key: str) -> Guardrail:
         """How it stands with "relevance", "copying" or "shape"."""
         if key in self.failed:
             return "fail"
+        if key in self.unsettled:
+            return "open"
         found = {"relevance": self.relevance, "copying": self.excess, "shape": self.shape}[key]
         return "unknown" if found is None else "pass"
 
@@ -190,6 +195,7 @@ def _candidate(row: Mapping[str, Any]) -> Candidate:
         extraction=_count(extraction.get("exact"), extraction.get("of")),
         shape=row.get("shape"),
         failed=tuple(str(name) for name in row.get("failed") or ()),
+        unsettled=tuple(str(name) for name in row.get("unsettled") or ()),
     )
 
 

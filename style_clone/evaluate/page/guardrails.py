@@ -33,7 +33,7 @@ SHAPE: tuple[tuple[str, str, Callable[[float | None], str]], ...] = (
     ("unterminated", "Replies without an end", percent),
 )
 """Figures of the third guardrail, with their names and how they are written."""
-WORDS = {"pass": "passes", "fail": "fails", "unknown": "not measured"}
+WORDS = {"pass": "passes", "fail": "fails", "open": "not settled", "unknown": "not measured"}
 
 
 def guardrails(card: Card) -> str:
@@ -55,7 +55,7 @@ def _relevance(card: Card) -> str:
     row = [name, *_cells(card, lambda each: _ranged(each.relevance)), own]
     measured = card.clone is None or card.clone.relevance is not None
     told = (
-        f"It must not certainly be more than {protocol.RELEVANCE_SLACK:.2f} below the best prompt's."
+        f"It must surely be no more than {protocol.RELEVANCE_SLACK:.2f} below the best prompt's; it fails where it surely is."
         if measured
         else "Too few different messages ask for something: general requests, such as “Write something.”, any reply fits."
     )

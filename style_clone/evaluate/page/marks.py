@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-ICONS = {"pass": "✓", "fail": "✕", "unknown": "–"}
+ICONS = {"pass": "✓", "fail": "✕", "open": "?", "unknown": "–"}
 """With the word beside them, so that neither colour nor sign is alone."""
 
 
@@ -35,7 +35,7 @@ def badge(text: str, kind: str = "plain") -> str:
 
 
 def outcome(state: str, words: str) -> str:
-    """A result with its sign: `state` is "pass", "fail" or "unknown"."""
+    """A result with its sign: `state` is "pass", "fail", "open" or "unknown"."""
     return f'<span class="outcome {state}"><b aria-hidden="true">{ICONS[state]}</b> {escape(words)}</span>'
 
 

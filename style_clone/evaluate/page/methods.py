@@ -89,7 +89,8 @@ DEFINITIONS: tuple[tuple[str, str, str], ...] = (
         "Share of replies whose embedding is nearer the message they answer than 19 other messages; general requests, such "
         "as “Write something.”, are left out, and under 20 different messages nothing is said. The lower "
         "bound of the difference to "
-        f"the best prompted candidate must be over −{protocol.RELEVANCE_SLACK:.2f}.",
+        f"the best prompted candidate must be over −{protocol.RELEVANCE_SLACK:.2f}; where its upper bound is under that, "
+        "the guardrail fails, and between the two it is not settled.",
     ),
     (
         "copying",

@@ -85,9 +85,9 @@ _TOP = """
 .checks { list-style: none; padding: 0; margin-top: 8px; display: grid; gap: 2px; }
 .checks .outcome { display: block; white-space: normal; padding-left: 1.4em; text-indent: -1.4em; }
 .checks .outcome b { text-indent: 0; }
-.outcome { font-weight: 600; font-size: 0.92rem; white-space: nowrap; }
+.outcome { font-weight: 600; font-size: 0.92rem; white-space: nowrap; color: var(--soft); }
 .outcome b { display: inline-block; width: 1.15em; }
-.outcome.pass { color: var(--good); } .outcome.fail { color: var(--bad); } .outcome.unknown { color: var(--soft); }
+.outcome.pass { color: var(--good); } .outcome.fail { color: var(--bad); }
 h3 .outcome { margin-left: 8px; }
 #why ul { padding-left: 1.15em; margin-top: 8px; display: grid; gap: 5px; max-width: 78ch; }
 #why li::marker { color: var(--level); }

@@ -82,7 +82,7 @@ def _guards(card: Card) -> str:
     states = {key: card.clone.guardrail(key) if card.clone else "unknown" for key in GUARDRAILS}
     if set(states.values()) == {"unknown"}:
         return f'<li>{name}<p class="big none">–</p><p class="unit">not measured</p></li>'
-    words = {"pass": "", "fail": " fails", "unknown": " not measured"}
+    words = {"pass": "", "fail": " fails", "open": " not settled", "unknown": " not measured"}
     lines = "".join(f"<li>{outcome(state, key + words[state])}</li>" for key, state in states.items())
     return f'<li>{name}<ul class="checks">{lines}</ul></li>'
 
