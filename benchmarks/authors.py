@@ -132,7 +132,7 @@ def _training(run: Mapping[str, Any]) -> Row:
 
 
 def _candidate(each: Mapping[str, Any]) -> Row:
-    wanted = ("id", "role", "setting", "voice", "habits", "fit", "relevance", "copying", "shape", "failed")
+    wanted = ("id", "role", "setting", "voice", "habits", "fit", "relevance", "copying", "shape", "failed", "unsettled")
     return {name: each[name] for name in wanted}
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
 from style_clone.evaluate.candidates import PLAIN
-from style_clone.evaluate.page.figures import interval
+from style_clone.evaluate.page.figures import Interval, decimal, interval, percent, spelled
 from style_clone.evaluate.page.strips import SHAPES, Scale, lines, pointers, whisker
 from style_clone.evaluate.page.style import PLOTS_CSS
 from style_clone.evaluate.page.top import CODES
@@ -23,7 +23,8 @@ Every number here is made by `python benchmarks/authors.py`, which runs the comm
 **S** is 0 for other people and 1 for the author; **ΔV** is the clone's voice match minus the best prompt's, both cut at 1.
 Habits are on the same scale as S. Relevance is the share of replies nearer their own prompt than 19 others, where there are
 prompts enough to tell. In brackets are 95% intervals. The machines, of two cores each, differed, and some had other work:
-minutes say how long one waits, and are no benchmark.
+minutes say how long one waits, and are no benchmark. A guardrail is *open* where so few replies do not tell whether it is
+kept; rows measured before that was told apart count it as failed.
 
 ![Voice match of ten authors' base model, best prompt and clone, between other people and the author](authors.svg)
 """
@@ -50,8 +51,11 @@ EVERYBODY = (
 )
 SIDES = {"plain": "other", "prompted": "prompted", "clone": "clone"}
 """The three that are drawn, and the kind of mark each has."""
-WIDTH, NAMES, VERDICTS, LINE, GAP, AXIS = 900, 230, 190, 17, 15, 56
-"""Pixels of the picture: as a whole, its left and right columns, a candidate's line, between authors, above the first."""
+WIDTH, NAMES, RIGHT, AXIS = 900, 230, 724, 56
+"""Pixels of the picture: its width, where the middle and the right column begin, and the height above the first author."""
+LINE, GAP = 17, 15
+AUTHOR = len(SIDES) * LINE + GAP
+"""Pixels of a candidate's line, between authors, and of an author."""
 
 
 def write(rows: Sequence[Row], folder: Path) -> None:
@@ -72,11 +76,11 @@ def summary(rows: Sequence[Row]) -> Iterator[str]:
             WRITING[each["author"]],
             f"{each['pairs']['train']:,}",
             f"{each['test_replies']} × {each['samples']}",
-            _between(each["gate"]["auc"]),
-            *(_between(_voice(sides[name], "s")) for name in SIDES),
-            _between(each["contrasts"].get("voice")),
+            spelled(interval(each["gate"]["auc"])),
+            *(spelled(_voice(sides[name], "s")) for name in SIDES),
+            spelled(interval(each["contrasts"].get("voice"))),
             f"{bits[0]:.2f} / {bits[1]:.2f}",
-            ", ".join(sides["clone"]["failed"]) or "nothing",
+            _guardrails(sides["clone"]) or "nothing",
             _verdict(each),
             f"{each['training']['seconds'] / 60:.0f} + {each['evaluate_seconds'] / 60:.0f}",
         )
@@ -91,47 +95,29 @@ def everybody(rows: Sequence[Row]) -> Iterator[str]:
             yield _line(
                 WRITING[each["author"]],
                 f"{bold}{side['id'].replace('_', '-')}{bold}",
-                *(_between(_voice(side, name)) for name in ("s", "v")),
-                _percent((side["voice"] or {}).get("attribution")),
-                _between(side["habits"]),
-                _between((side["fit"] or {}).get("bits_per_byte")),
-                _percent((side["relevance"] or {}).get("value")),
-                *(_percent(shape[name]) for name in ("unterminated", "looping")),
+                *(spelled(_voice(side, name)) for name in ("s", "v")),
+                percent((side["voice"] or {}).get("attribution")),
+                spelled(interval(side["habits"])),
+                spelled(interval((side["fit"] or {}).get("bits_per_byte"))),
+                percent((side["relevance"] or {}).get("value")),
+                *(percent(shape[name]) for name in ("unterminated", "looping")),
                 f"{shape['length_ratio']:.2f}",
-                ", ".join(side["failed"]) or "nothing",
+                _guardrails(side) or "nothing",
             )
 
 
 def drawn(rows: Sequence[Row]) -> str:
     """The plot, as SVG: three lines an author, from other people at 0 to the author at 1."""
     voices = [_voice(side, "s") for each in rows for side in _sides(each).values()]
-    scale = Scale.over(
-        [found[end] for found in voices if found for end in ("low", "high")], least=(-0.2, 1.2), most=(-3, 3)
-    )
-    each_height = len(SIDES) * LINE + GAP
-    height = AXIS + each_height * len(rows)
-    columns = WIDTH - NAMES - VERDICTS
-    places = [(0.0, "0 · other people"), (1.0, "1 · the author")]
-    inside = (
-        f'<svg x="{NAMES}" y="0" width="{columns}" height="{AXIS}">{pointers(scale, places, AXIS)}</svg>' + _legend()
-    )
-    for number, each in enumerate(rows):
-        top = AXIS + number * each_height
-        picture = "".join(_mark(scale, side, kind, at) for at, (side, kind) in enumerate(_kinds(each)))
-        inside += (
-            f'<line class="rule" x1="0" x2="{WIDTH}" y1="{top}" y2="{top}"/>'
-            f'<text class="name" x="12" y="{top + 29}">{escape(WRITING[each["author"]])}</text>'
-            f'<text x="12" y="{top + 48}">{each["pairs"]["train"]:,} replies trained on</text>'
-            f'<svg x="{NAMES}" y="{top}" width="{columns}" height="{each_height}">{lines(scale, (0, 1))}{picture}</svg>'
-            + "".join(
-                f'<text class="{kind}" x="{WIDTH - VERDICTS + 14}" y="{top + 29 + 19 * at}">{escape(words)}</text>'
-                for at, (kind, words) in enumerate(_told(each))
-            )
-        )
+    ends = [end for found in voices if found for end in (found.low, found.high)]
+    scale = Scale.over(ends, least=(-0.2, 1.2), most=(-3, 3))
+    axis = pointers(scale, [(0.0, "0 · other people"), (1.0, "1 · the author")], AXIS)
+    drawn_rows = "".join(_author(scale, each, AXIS + number * AUTHOR) for number, each in enumerate(rows))
+    height = AXIS + AUTHOR * len(rows)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}">'
         f"<title>Voice match of real authors' base model, best prompt and clone</title><style>{PLOTS_CSS}{_OWN}</style>"
-        f'<rect class="paper" width="100%" height="100%"/>{inside}</svg>\n'
+        f'<rect class="paper" width="100%" height="100%"/>{_legend()}{_column(axis, 0, AXIS)}{drawn_rows}</svg>\n'
     )
 
 
@@ -152,28 +138,44 @@ def _legend() -> str:
     )
 
 
+def _author(scale: Scale, each: Row, top: int) -> str:
+    """Who it is and how much there was, everybody's mark, and the verdict."""
+    sides = _sides(each)
+    marks = "".join(_mark(scale, sides[name], kind, at) for at, (name, kind) in enumerate(SIDES.items()))
+    return (
+        f'<line class="rule" x1="0" x2="{WIDTH}" y1="{top}" y2="{top}"/>'
+        f'<text class="name" x="12" y="{top + 29}">{escape(WRITING[each["author"]])}</text>'
+        f'<text x="12" y="{top + 48}">{each["pairs"]["train"]:,} replies trained on</text>'
+        f"{_column(lines(scale, (0, 1)) + marks, top, AUTHOR)}"
+        f'<text class="verdict" x="{RIGHT}" y="{top + 29}">{escape(CODES[each["verdict"]][0])}</text>'
+        f'<text x="{RIGHT}" y="{top + 48}">{escape(_limit(each))}</text>'
+    )
+
+
+def _column(inside: str, top: int, height: int) -> str:
+    """The middle column, whose places are percentages of its own width."""
+    return f'<svg x="{NAMES}" y="{top}" width="{RIGHT - NAMES - 14}" height="{height}">{inside}</svg>'
+
+
 def _mark(scale: Scale, side: Row, kind: str, at: int) -> str:
-    found = interval(_voice(side, "s"))
+    found = _voice(side, "s")
     if found is None:
         return ""
     return f'<svg y="{GAP / 2 + at * LINE:g}" width="100%" height="{LINE}">{whisker(scale, found, kind)}</svg>'
 
 
-def _kinds(each: Row) -> Iterator[tuple[Row, str]]:
-    sides = _sides(each)
-    return ((sides[name], kind) for name, kind in SIDES.items())
-
-
-def _told(each: Row) -> Iterator[tuple[str, str]]:
-    """The verdict, and below it what limits it."""
-    yield "verdict", CODES[each["verdict"]][0]
-    failed = ", ".join(_sides(each)["clone"]["failed"])
+def _limit(each: Row) -> str:
+    """What decided the verdict, or limits it."""
     if each["verdict"] == "cannot_measure":
-        yield "why", f"judge's AUC {each['gate']['auc']['value']:.2f}"
-    elif each["verdict"] == "rejected":
-        yield "why", failed
-    else:
-        yield "why", "exploratory" if each["exploratory"] else "no blind votes yet"
+        return f"judge's AUC {decimal(each['gate']['auc']['value'])}"
+    if kept := _guardrails(_sides(each)["clone"]):
+        return kept
+    return "exploratory" if each["exploratory"] else "no blind votes yet"
+
+
+def _guardrails(side: Row) -> str:
+    """Those that a candidate does not keep; rows of earlier versions have none that are open."""
+    return ", ".join([*side["failed"], *(f"{name} open" for name in side.get("unsettled") or ())])
 
 
 def _sides(each: Row) -> dict[str, Row]:
@@ -181,22 +183,12 @@ def _sides(each: Row) -> dict[str, Row]:
     return {side["role"] or side["id"]: side for side in each["candidates"] if side["role"] or side["id"] == PLAIN}
 
 
-def _voice(side: Row, name: str) -> Mapping[str, float] | None:
-    found: Mapping[str, float] | None = (side["voice"] or {}).get(name)
-    return found
+def _voice(side: Row, name: str) -> Interval | None:
+    return interval((side["voice"] or {}).get(name))
 
 
 def _verdict(each: Row) -> str:
     return CODES[each["verdict"]][0] + (", exploratory" if each["exploratory"] else "")
-
-
-def _between(found: Mapping[str, float] | None) -> str:
-    """An interval, or that there is none."""
-    return f"{found['value']:.2f} ({found['low']:.2f} to {found['high']:.2f})" if found else "not measured"
-
-
-def _percent(share: float | None) -> str:
-    return "not measured" if share is None else f"{share:.0%}"
 
 
 def _header(columns: Sequence[str]) -> Iterator[str]:
