@@ -20,8 +20,8 @@ DEFINITIONS: tuple[tuple[str, str, str], ...] = (
         "The verdict",
         "“Worth it”: the gate passes, the clone's V is ahead of the best prompted candidate's by "
         f"{protocol.LEAST_GAIN:.2f} or more "
-        "with a lower bound above 0, habits or held-out fit agree and neither says the opposite, and no "
-        "guardrail fails. With "
+        "with a lower bound above 0, habits or held-out fit agree and neither says the opposite, and all "
+        "guardrails are kept. With "
         f"{protocol.VOTES} or more blind votes their lower bound must be over one half; without, the verdict is "
         "provisional. “A prompt "
         f"is enough”: the upper bound of the difference is under {protocol.LEAST_GAIN:.2f}. “Rejected”: a "
