@@ -26,7 +26,7 @@ prompts enough to tell. In brackets are 95% intervals. The machines, of two core
 minutes say how long one waits, and are no benchmark. A guardrail is *open* where so few replies do not tell whether it is
 kept; rows measured before that was told apart count it as failed.
 
-![Voice match of ten authors' base model, best prompt and clone, between other people and the author](authors.svg)
+![Voice match of each author's base model, best prompt and clone, between other people and the author](authors.svg)
 """
 WRITING = {
     "irc-1": "IRC channel, who wrote most",
