@@ -193,6 +193,10 @@ def test_an_authors_row_is_numbers_without_anybodys_name(
     assert ("irc-1_s_clone" in found["figures"]) == card["gate"]["passed"]
 
 
+def test_the_report_knows_every_author(authors_module: ModuleType, report_module: ModuleType) -> None:
+    assert {author.key for author in authors_module.AUTHORS} == set(report_module.WRITING)
+
+
 def test_the_report_is_of_the_rows_that_are_kept(report_module: ModuleType, tmp_path: Path) -> None:
     records = BENCHMARKS / "records"
     report_module.write(list(read_lines(records / "authors.jsonl")), tmp_path)
