@@ -2,8 +2,8 @@
 
 Everybody's writing is ingested, made into pairs, trained on and evaluated by the commands people type. A row then says what
 came of it: training as predicted and as it was, whether the verifier could measure, every candidate's voice, the guardrails,
-the verdict, the minutes. Rows are added to --records, JSON Lines, as soon as they are there, and authors.md and authors.svg
-beside it made anew of all of them. Who has a row is not done again; whoever was being done when it was stopped goes on.
+the verdict, the minutes. Rows are added to --records, JSON Lines, as soon as they are there, and at the end authors.md and
+authors.svg beside it are made anew. Who has a row is not done again; whoever was being done when it was stopped goes on.
 Rows hold numbers, and nobody's words or name: living people are those who wrote the most, second most and third most.
 """
 
@@ -180,7 +180,7 @@ def main() -> None:
             there[author.key] = row(folder, author.key)
             with options.records.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(there[author.key]) + "\n")
-            authors_report.write(list(there.values()), options.records.parent)
+    authors_report.write(list(there.values()), options.records.parent)
     rows = [there[key] for key in options.only if key in there]
     if options.json:
         tell(figures(rows), as_json=True)

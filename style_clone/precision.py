@@ -30,7 +30,7 @@ BYTES: dict[Precision, int] = {"bfloat16": 2, "float32": 4}
 
 def on_the_cpu() -> Precision:
     """What a CPU computes in. Where nothing tells what it can do it is float32, which no processor is slow at."""
-    return "bfloat16" if any(words <= cpu_flags() for words in ENOUGH) else "float32"
+    return "bfloat16" if any(words <= cpu_words() for words in ENOUGH) else "float32"
 
 
 def here() -> Precision:
@@ -50,11 +50,11 @@ def autocast(device: str) -> torch.autocast:
 
 
 @cache
-def cpu_flags() -> frozenset[str]:
+def cpu_words() -> frozenset[str]:
     """Who made the processor and what it says it can do, in Linux's words; nothing on other systems."""
     try:
         lines = CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return frozenset()
-    told = [line.partition(":") for line in lines]
+    told = (line.partition(":") for line in lines)
     return frozenset(word for key, _, words in told if key.strip().lower() in _TOLD for word in words.split())

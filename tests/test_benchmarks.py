@@ -184,7 +184,8 @@ def test_an_authors_row_is_numbers_without_anybodys_name(
     told = json.dumps(row)
     assert not [name for name in people if name in told]
     assert row["pairs"]["train"] == len(read_pairs(folder.split("train"))) > 0
-    _, _, line = report_module.summary([row])
+    header, _, line = report_module.summary([row])
+    assert line.count("|") == header.count("|")
     assert CODES[card["verdict"]["code"]][0] in line
     assert "0.94 (" in line or not card["gate"]["passed"]
     assert "9 + 17 |" in line, "minutes of training and of evaluating"

@@ -14,9 +14,9 @@ from style_clone import precision
 
 @pytest.fixture(autouse=True)
 def _forget() -> Iterator[None]:
-    precision.cpu_flags.cache_clear()
+    precision.cpu_words.cache_clear()
     yield
-    precision.cpu_flags.cache_clear()
+    precision.cpu_words.cache_clear()
 
 
 @pytest.mark.parametrize(

@@ -106,8 +106,8 @@ def _enough(card: Numbers, clone: Numbers, voted: Numbers | None) -> dict[str, A
 def _inconclusive(card: Numbers, clone: Numbers, voted: Numbers | None) -> dict[str, Any]:
     voice, unsettled = card["contrasts"]["voice"], _unsettled(clone)
     sides = _agreements(card)
-    reasons = [f"{words[:1].upper()}{words[1:]}." for words in unsettled.values()]
-    reasons += [*(_own_relevance(card, clone) if unsettled else ()), _voice_words(card)]
+    reasons = [f"{reason}." for reason in unsettled.values()]
+    reasons += [*_own_relevance(card, clone), _voice_words(card)]
     reasons += _speaking(sides, -1, "against the clone")
     if voice["low"] > 0 and 1 not in sides.values():
         reasons.append("Neither habits nor held-out fit agrees significantly.")

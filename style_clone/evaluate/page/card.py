@@ -9,9 +9,9 @@ from typing import Any, Literal, cast, get_args
 from style_clone.evaluate.page.figures import Interval, interval, number, sentence
 
 Role = Literal["clone", "prompted", "a", "b", ""]
+"""What a candidate is compared as: in a scorecard clone or prompted, in a comparison of two adapters a or b."""
 Guardrail = Literal["pass", "fail", "open", "unknown"]
 """Kept, failed, not settled by so few replies, or not measured."""
-"""What a candidate is compared as: in a scorecard clone or prompted, in a comparison of two adapters a or b."""
 QUICK_NAMES: Mapping[str, tuple[str, Role]] = {
     "plain": ("the plain base model", ""),
     "prompted": ("the prompted baseline", "prompted"),

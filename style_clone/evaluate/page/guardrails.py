@@ -21,7 +21,7 @@ from style_clone.evaluate.page.figures import (
     spelled,
     thirds,
 )
-from style_clone.evaluate.page.marks import folded, nothing, outcome, section, table, term
+from style_clone.evaluate.page.marks import WORDS, folded, nothing, outcome, section, table, term
 
 Cell = Callable[[Candidate], str]
 SHAPE: tuple[tuple[str, str, Callable[[float | None], str]], ...] = (
@@ -33,7 +33,6 @@ SHAPE: tuple[tuple[str, str, Callable[[float | None], str]], ...] = (
     ("unterminated", "Replies without an end", percent),
 )
 """Figures of the third guardrail, with their names and how they are written."""
-WORDS = {"pass": "passes", "fail": "fails", "open": "not settled", "unknown": "not measured"}
 
 
 def guardrails(card: Card) -> str:

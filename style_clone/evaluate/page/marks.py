@@ -9,6 +9,8 @@ from html import escape
 
 ICONS = {"pass": "✓", "fail": "✕", "open": "?", "unknown": "–"}
 """With the word beside them, so that neither colour nor sign is alone."""
+WORDS = {"pass": "passes", "fail": "fails", "open": "not settled", "unknown": "not measured"}
+"""How a guardrail stands, in words."""
 
 
 def section(key: str, title: str, inside: str, lead: str = "") -> str:

@@ -8,7 +8,7 @@ from html import escape
 from style_clone.evaluate.page.card import GUARDRAILS, Candidate, Card
 from style_clone.evaluate.page.examples import SMALL
 from style_clone.evaluate.page.figures import Interval, counted, decimal, thirds
-from style_clone.evaluate.page.marks import badge, outcome, term
+from style_clone.evaluate.page.marks import WORDS, badge, outcome, term
 
 CODES: dict[str, tuple[str, str, str]] = {
     "worth_it": ("Fine-tuning is worth it", "good", "✓"),
@@ -82,8 +82,9 @@ def _guards(card: Card) -> str:
     states = {key: card.clone.guardrail(key) if card.clone else "unknown" for key in GUARDRAILS}
     if set(states.values()) == {"unknown"}:
         return f'<li>{name}<p class="big none">–</p><p class="unit">not measured</p></li>'
-    words = {"pass": "", "fail": " fails", "open": " not settled", "unknown": " not measured"}
-    lines = "".join(f"<li>{outcome(state, key + words[state])}</li>" for key, state in states.items())
+    # The sign alone says that one is kept: the tile is small.
+    words = {key: key if state == "pass" else f"{key} {WORDS[state]}" for key, state in states.items()}
+    lines = "".join(f"<li>{outcome(state, words[key])}</li>" for key, state in states.items())
     return f'<li>{name}<ul class="checks">{lines}</ul></li>'
 
 
