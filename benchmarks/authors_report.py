@@ -174,8 +174,8 @@ def _limit(each: Row) -> str:
 
 
 def _guardrails(side: Row) -> str:
-    """Those that a candidate does not keep; rows of earlier versions have none that are open."""
-    return ", ".join([*side["failed"], *(f"{name} open" for name in side.get("unsettled") or ())])
+    """Those that a candidate does not keep; rows of earlier versions have none that are unsettled."""
+    return ", ".join([*side["failed"], *(f"{name} unsettled" for name in side.get("unsettled") or ())])
 
 
 def _sides(each: Row) -> dict[str, Row]:

@@ -134,10 +134,10 @@ def test_the_baseline_may_be_better_by_less_than_a_twentieth() -> None:
 @pytest.mark.parametrize(
     ("value", "half", "state"),
     [
-        (0.05, 0.19, "open"),
+        (0.05, 0.19, "unsettled"),
         (0.0, 0.04, "kept"),
         (-0.1, 0.04, "failed"),
-        (-0.1, 0.06, "open"),
+        (-0.1, 0.06, "unsettled"),
         (0.3, 0.19, "kept"),
         (-0.3, 0.19, "failed"),
     ],
@@ -146,9 +146,9 @@ def test_relevance_is_kept_or_failed_only_where_the_replies_say_so(value: float,
     baseline = np.full(2001, 0.35)
     relevance = baseline + np.r_[value, np.linspace(value - half / 0.95, value + half / 0.95, 2000)]
     given = {"relevance": relevance, "baseline": baseline}
-    found = "failed" if reasons(**given) else "open" if unsettled(**given) else "kept"
+    found = "failed" if reasons(**given) else "unsettled" if unsettled(**given) else "kept"
     assert found == state
-    if state == "open":
+    if state == "unsettled":
         told = f"{0.35 + value:.0%} of replies fit their prompt, 35% of the baseline's; {half - value:.0%} may be lost"
         assert unsettled(**given)["relevance"].startswith(told)
 

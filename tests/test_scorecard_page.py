@@ -260,13 +260,13 @@ def test_guardrails_say_pass_and_fail_in_words() -> None:
     assert "It recites its training ✕ fails" in bad
     assert bad.count("✓ passes") == 2
     unsettled = " ".join(outline(scorecards.unsettled()).text["guardrails"].split())
-    assert "It answers what it was asked ? not settled" in unsettled
+    assert "It answers what it was asked ? unsettled" in unsettled
     assert unsettled.count("✓ passes") == 2
 
 
 def test_what_so_few_replies_do_not_settle_is_said_at_the_top() -> None:
     page = " ".join(re.sub("<[^>]*>", " ", render(scorecards.unsettled())).split())
-    assert "? relevance not settled" in page
+    assert "? relevance unsettled" in page
     assert "but this writing does not settle whether it answers as well." in page
     assert "40% of replies fit their prompt, 35% of the baseline" in page
     assert "test replies instead of" in page

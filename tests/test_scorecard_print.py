@@ -24,11 +24,12 @@ def test_a_full_scorecard_from_verdict_to_page(capsys: pytest.CaptureFixture[str
     page.touch()
     print_scorecard(scorecards.full(), page)
     text = capsys.readouterr().out
+    rows = [re.split(r"\s{2,}", line) for line in text.splitlines()]
     assert "FINE-TUNING IS WORTH IT (EXPLORATORY, PROVISIONAL)" in text
     assert "- No guardrail fails." in text
     assert text.endswith(f"The whole scorecard: {page}\n")
-    assert f"{'bits per byte':<16}{'1.642':>18}{'1.983':>18}{'–':>18}" in text
-    assert f"{'guardrails':<16}{'pass':>18}{'pass':>18}" in text
+    assert ["bits per byte", "1.642", "1.983", "–"] in rows
+    assert ["guardrails", "pass", "pass"] in rows
 
 
 def test_every_candidate_stands_between_the_anchors(capsys: pytest.CaptureFixture[str]) -> None:
@@ -53,7 +54,24 @@ def test_what_is_off_the_strip_has_an_arrow_and_a_guardrail_that_fails_is_named(
     text = "\n".join(printed(capsys, scorecards.overdone()))
     assert re.search(r"▶ +5\.00 \(3\.10 to 7\.00\)", text)
     assert "copying fails" in text
-    assert "relevance open" in "\n".join(printed(capsys, scorecards.unsettled()))
+    assert "relevance unsettled" in "\n".join(printed(capsys, scorecards.unsettled()))
+
+
+def test_every_guardrail_that_is_not_kept_has_a_line_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    found = scorecards.unsettled()
+    clone, prompted = (
+        next(row for row in found["candidates"] if row["role"] == role) for role in ("clone", "prompted")
+    )
+    clone["failed"], prompted["failed"] = ["copying", "shape"], ["shape"]
+    lines = printed(capsys, found)
+    first = next(number for number, line in enumerate(lines) if line.startswith("guardrails"))
+    told = [re.split(r"\s{2,}", line) for line in lines[first : first + 3]]
+    assert told == [
+        ["guardrails", "relevance unsettled", "shape fails"],
+        ["", "copying fails"],
+        ["", "shape fails"],
+    ]
+    assert len({line.index("fails") for line in lines[first + 1 : first + 3]}) == 1, "in one column"
 
 
 def test_what_cannot_be_measured_is_told(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ A comparison of two adapters is told the same way.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
@@ -25,6 +26,7 @@ from style_clone.evaluate.page.figures import (
     spelled,
     thirds,
 )
+from style_clone.evaluate.page.marks import WORDS
 from style_clone.evaluate.page.strips import Scale
 from style_clone.evaluate.page.top import CODES
 from style_clone.evaluate.protocol import OVERSHOOT
@@ -150,7 +152,7 @@ def _numbers(card: Card, columns: Mapping[str, Candidate | None]) -> list[str]:
         ("relevance", *_both(both, lambda each: percent(each.relevance.value) if each.relevance else "–"), _own(human)),
         ("copied", *_both(both, lambda each: _share(each.copied)), _share(number(human.get("copying")))),
         ("length", *_both(both, _length), "1"),
-        ("guardrails", *_both(both, _guardrails), ""),
+        *_guardrails(both),
     ]
     return ["", *_columns([("", *columns, "author"), *rows])]
 
@@ -174,13 +176,20 @@ def _length(each: Candidate) -> str:
     return "–" if ratio is None else decimal(ratio)
 
 
-def _guardrails(each: Candidate) -> str:
-    if each.failed:
-        return f"{', '.join(each.failed)} fails"
-    if each.unsettled:
-        return f"{', '.join(each.unsettled)} open"
-    return "pass" if all(each.guardrail(key) == "pass" for key in GUARDRAILS) else "–"
+def _guardrails(both: Sequence[Candidate | None]) -> list[tuple[str, ...]]:
+    """Rows with every guardrail that is not kept; most often there is one row, of those that keep them all."""
+    sides = [_broken(each) if each is not None else ["–"] for each in both]
+    lines = zip_longest(*sides, fillvalue="")
+    return [("" if number else "guardrails", *line) for number, line in enumerate(lines)]
+
+
+def _broken(each: Candidate) -> list[str]:
+    states = {key: each.guardrail(key) for key in GUARDRAILS}
+    told = [f"{key} {WORDS[state]}" for key, state in states.items() if state in ("fail", "unsettled")]
+    return told or ["pass" if set(states.values()) == {"pass"} else "–"]
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    return [f"{row[0]:<16}{row[1]:>18}{row[2]:>18}{row[3]:>18}".rstrip() for row in rows]
+    named = max(len(row[0]) for row in rows) + 1
+    cell = (WIDTH - named) // 3
+    return ["".join((f"{row[0]:<{named}}", *(f"{each:>{cell}}" for each in row[1:]))).rstrip() for row in rows]

@@ -10,8 +10,8 @@ from style_clone.evaluate.page.figures import Interval, interval, number, senten
 
 Role = Literal["clone", "prompted", "a", "b", ""]
 """What a candidate is compared as: in a scorecard clone or prompted, in a comparison of two adapters a or b."""
-Guardrail = Literal["pass", "fail", "open", "unknown"]
-"""Kept, failed, not settled by so few replies, or not measured."""
+Guardrail = Literal["pass", "fail", "unsettled", "unknown"]
+"""Kept, failed, unsettled by so few replies, or not measured."""
 QUICK_NAMES: Mapping[str, tuple[str, Role]] = {
     "plain": ("the plain base model", ""),
     "prompted": ("the prompted baseline", "prompted"),
@@ -49,7 +49,7 @@ class Candidate:
         if key in self.failed:
             return "fail"
         if key in self.unsettled:
-            return "open"
+            return "unsettled"
         found = {"relevance": self.relevance, "copying": self.excess, "shape": self.shape}[key]
         return "unknown" if found is None else "pass"
 

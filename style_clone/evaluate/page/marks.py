@@ -7,9 +7,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-ICONS = {"pass": "✓", "fail": "✕", "open": "?", "unknown": "–"}
+ICONS = {"pass": "✓", "fail": "✕", "unsettled": "?", "unknown": "–"}
 """With the word beside them, so that neither colour nor sign is alone."""
-WORDS = {"pass": "passes", "fail": "fails", "open": "not settled", "unknown": "not measured"}
+WORDS = {"pass": "passes", "fail": "fails", "unsettled": "unsettled", "unknown": "not measured"}
 """How a guardrail stands, in words."""
 
 
@@ -37,7 +37,7 @@ def badge(text: str, kind: str = "plain") -> str:
 
 
 def outcome(state: str, words: str) -> str:
-    """A result with its sign: `state` is "pass", "fail", "open" or "unknown"."""
+    """A result with its sign: `state` is "pass", "fail", "unsettled" or "unknown"."""
     return f'<span class="outcome {state}"><b aria-hidden="true">{ICONS[state]}</b> {escape(words)}</span>'
 
 

@@ -90,7 +90,7 @@ DEFINITIONS: tuple[tuple[str, str, str], ...] = (
         "as “Write something.”, are left out, and under 20 different messages nothing is said. The lower "
         "bound of the difference to "
         f"the best prompted candidate must be over −{protocol.RELEVANCE_SLACK:.2f}; where its upper bound is under that, "
-        "the guardrail fails, and between the two it is not settled.",
+        "the guardrail fails, and between the two it is unsettled.",
     ),
     (
         "copying",
