@@ -6,6 +6,7 @@ import math
 import random
 import shutil
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +19,7 @@ from peft import PeftModel
 from safetensors.torch import load_file, save_file
 
 from style_clone import baseline
-from style_clone.conversation import Pair, read_pairs, write_lines
+from style_clone.conversation import Pair, Turn, read_pairs, write_lines
 from style_clone.errors import MissingStage
 from style_clone.evaluate import quick
 from style_clone.evaluate import run as evaluation
@@ -108,6 +109,42 @@ def test_however_pairs_are_batched_the_fit_is_the_same(folder: PersonaFolder, ba
     pairs = read_pairs(folder.split("train"))
     fits = [Measurer(model, tokenizer, 4096, batch_tokens=size)(pairs, Prompt()) for size in (1, 4096)]
     assert fits[0].bits_per_byte == pytest.approx(fits[1].bits_per_byte, rel=1e-3)
+
+
+@pytest.mark.parametrize("longest", [20, 1500])
+def test_every_candidate_reads_the_same_turns_below_the_whole_of_its_prompt(base: BaseModel, longest: int) -> None:
+    """However long the prompt, whether one or one a pair, and however long the conversation or a message in it."""
+    measure = Measurer(None, load_tokenizer(base), window_tokens=256)
+    pairs = one_chat([f"line {number} of what they say " + "and on " * longest for number in range(20)])
+    prompts = {name: Prompt(f"You are {name}." + " You write as you speak." * 40) for name in ("Nell", "Tam")}
+    short = Prompt("Short.")
+    read = [
+        [spoken(measure, prompt, example) for example in measure._examples(pairs, prompt)]
+        for prompt in (*prompts.values(), short)
+    ]
+    assert read[0] == read[1] == read[2]
+    assert len(read[0]) > 1, "it is longer than the window"
+    apart = [spoken(measure, short, example) for example in measure._apart(pairs, lambda pair: short)]
+    joined = "".join(read[0])
+    assert all(joined.count(each) == 1 for each in apart)
+
+
+def one_chat(said: Sequence[str]) -> list[Pair]:
+    """A conversation in which each of these is answered."""
+    turns: list[Turn] = []
+    pairs = []
+    for number, text in enumerate(said):
+        turns += [{"role": "user", "content": text}, {"role": "assistant", "content": f"aye {number}"}]
+        pairs.append(Pair(tuple(turns), str(number), "one", "reply", "x.txt", "test"))
+    return pairs
+
+
+def spoken(measure: Measurer, prompt: Prompt, example: Example) -> str:
+    """What stands below the prompt, which stands there whole."""
+    text: str = measure.tokenizer.decode(example.ids)
+    above, below = text.split("<|im_end|>\n", maxsplit=1)
+    assert above == f"<|im_start|>system\n{prompt.system}"
+    return below
 
 
 def example(text: str) -> Example:

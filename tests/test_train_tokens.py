@@ -99,6 +99,14 @@ def test_a_prompt_longer_than_the_window_still_leaves_loss(tokenizer: Any) -> No
     assert any(example.mask)
 
 
+def test_a_message_longer_than_the_window_loses_its_beginning_and_not_the_system_prompt(tokenizer: Any) -> None:
+    [example] = Tokeniser(tokenizer, PROMPT, 96)(chat("why " * 200 + "then?", "becuase")).examples
+    text = tokenizer.decode(example.ids)
+    assert text.startswith("<|im_start|>system\nYou are Nell.<|im_end|>\n<|im_start|>user\n")
+    assert text.endswith(" why then?<|im_end|>\n<|im_start|>assistant\nbecuase<|im_end|>")
+    assert 48 <= len(example.ids) <= 96
+
+
 def test_a_context_that_begins_anew_begins_a_new_example(tokenizer: Any) -> None:
     """Even without a system prompt, where skipping as much as before would leave nothing at all."""
     long = chat(*(f"line number {index} of a conversation that goes on" for index in range(20)))

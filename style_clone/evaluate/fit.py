@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
-from style_clone.conversation import Pair
+from style_clone.conversation import Pair, Turn
 from style_clone.evaluate.start import Start
 from style_clone.precision import autocast
-from style_clone.prompt import Prompt, prompt_ids
+from style_clone.prompt import Prompt
 from style_clone.train.data import LengthBatches, collate
 from style_clone.train.loss import reply_nats
 from style_clone.train.tokens import NO_LOSS, Example, Tokeniser
@@ -62,7 +63,7 @@ class Measurer:
     model: Any
     tokenizer: Any
     window_tokens: int = 1024
-    """Room for turns and reply, below whatever prompt stands above them: the same for every candidate."""
+    """Room for turns and reply: the same turns for every candidate, below the whole of its prompt."""
     batch_tokens: int = 4096
 
     def __call__(
@@ -94,18 +95,26 @@ class Measurer:
                 on_batch(done, len(batches))
         return Fit(pairs, bits)
 
+    def _fitting(self, pairs: Sequence[Pair]) -> list[Pair]:
+        """`pairs` with what of their contexts has room, chosen as if no prompt stood above."""
+        skipped = Tokeniser(self.tokenizer, Prompt(), self.window_tokens)(pairs).skipped
+        return [self._ending(pair.turns[first:], pair) for pair, first in zip(pairs, skipped, strict=True)]
+
+    def _ending(self, turns: Sequence[Turn], pair: Pair) -> Pair:
+        """`pair` with these turns, and of a message that is longer than the window only the end, which is answered."""
+        *before, asked, reply = turns
+        ids = self.tokenizer(asked["content"], add_special_tokens=False)["input_ids"]
+        if len(ids) > self.window_tokens:
+            asked = {**asked, "content": self.tokenizer.decode(ids[-(self.window_tokens // 2) :])}
+        return replace(pair, turns=(*before, asked, reply))
+
     def _examples(self, pairs: Sequence[Pair], prompt: Prompt) -> list[Example]:
-        window = self._prompt_tokens(prompt) + self.window_tokens
-        return Tokeniser(self.tokenizer, prompt, window)(pairs).examples
+        return Tokeniser(self.tokenizer, prompt, sys.maxsize)(self._fitting(pairs)).examples
 
     def _apart(self, pairs: Sequence[Pair], prompt_of: Callable[[Pair], Prompt]) -> list[Example]:
         """An example for each pair, since neighbours have no prompt in common."""
         examples = []
-        for index, pair in enumerate(pairs):
-            [example] = self._examples([pair], prompt_of(pair))
+        for index, (pair, fitting) in enumerate(zip(pairs, self._fitting(pairs), strict=True)):
+            [example] = Tokeniser(self.tokenizer, prompt_of(pair), sys.maxsize)([fitting]).examples
             examples.append(replace(example, owner=[NO_LOSS if owner == NO_LOSS else index for owner in example.owner]))
         return examples
-
-    def _prompt_tokens(self, prompt: Prompt) -> int:
-        """Tokens of `prompt` with next to nothing said below it."""
-        return len(prompt_ids(self.tokenizer, prompt.messages([{"role": "user", "content": ""}])))

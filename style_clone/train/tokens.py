@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 from types import MappingProxyType
 from typing import Any
 
@@ -39,11 +40,17 @@ NO_LOSS = -1
 
 @dataclass(frozen=True)
 class Tokenised:
-    """Examples, and what had to go to make them fit: turns of context, and pairs whose reply lost its end."""
+    """Examples, and what had to go to make them fit: `skipped` (N), the oldest turns of each pair's context, and how many
+    pairs' replies lost their end."""
 
     examples: list[Example]
-    dropped_turns: int
+    skipped: list[int]
     cut_replies: int
+
+    @property
+    def dropped_turns(self) -> int:
+        """Turns of context left out, over all pairs."""
+        return sum(self.skipped)
 
     @property
     def num_tokens(self) -> int:
@@ -73,7 +80,8 @@ class Tokeniser:
     def __call__(self, pairs: Iterable[Pair]) -> Tokenised:
         """Tokenise; nothing is dropped silently: the result counts what did not fit."""
         examples: list[Example] = []
-        dropped_turns = cut_replies = 0
+        left_out: list[int] = []
+        cut_replies = 0
         conversation, skipped = "", 0
         for index, pair in enumerate(pairs):
             reply = reply_ids(self.tokenizer, pair.reply)
@@ -85,8 +93,8 @@ class Tokeniser:
                 # A cut reply loses its end of turn too, so the model does not learn to stop in the middle.
                 examples.append(Example())
                 examples[-1].add(prompt_tokens, reply[: self.max_tokens - len(prompt_tokens)], index)
-            dropped_turns += skipped
-        return Tokenised(examples, dropped_turns, cut_replies)
+            left_out.append(skipped)
+        return Tokenised(examples, left_out, cut_replies)
 
     def _extend(self, example: Example, pair: Pair, skipped: int, reply: list[int], index: int) -> bool:
         if skipped >= len(pair.context):  # the pairs' own context has moved on past what the example began with
@@ -111,9 +119,20 @@ class Tokeniser:
             ids = self._prompt_ids(pair, start)
             if len(ids) <= room:
                 return start, ids
-        # One turn longer than the window keeps its end, which is what is being answered.
-        return start, ids[-max(room, self.max_tokens // 2) :]
+        # One turn longer than the window keeps its end, which is what is being answered, below the prompt.
+        keep, above = max(room, self.max_tokens // 2), self._above(pair)
+        return start, [*above, *ids[len(above) - keep :]] if len(above) < keep < len(ids) else ids[-keep:]
+
+    def _above(self, pair: Pair) -> list[int]:
+        """The ids above whatever is said."""
+        nothing, something = (
+            prompt_ids(self.tokenizer, self._prompt(pair).messages([{"role": "user", "content": said}]))
+            for said in ("", "x")
+        )
+        return [one for one, _ in takewhile(lambda both: both[0] == both[1], zip(nothing, something, strict=False))]
+
+    def _prompt(self, pair: Pair) -> Prompt:
+        return self.prompt.writing_to(self.lines.get(pair.conversation))
 
     def _prompt_ids(self, pair: Pair, skipped: int) -> list[int]:
-        prompt = self.prompt.writing_to(self.lines.get(pair.conversation))
-        return prompt_ids(self.tokenizer, prompt.messages(pair.context[skipped:]))
+        return prompt_ids(self.tokenizer, self._prompt(pair).messages(pair.context[skipped:]))
