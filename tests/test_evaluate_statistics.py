@@ -9,11 +9,9 @@ import pytest
 import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import roc_auc_score
 
 from style_clone.evaluate.statistics import (
     Resamples,
-    auc_draws,
     holm,
     interval,
     sign_flip,
@@ -164,20 +162,3 @@ def test_the_protocols_counts_are_the_least_that_show_a_preference(successes: in
 def test_ties_are_halves_and_no_votes_say_nothing() -> None:
     assert wilson(10, 20)["low"] < wilson(10.5, 20)["low"] < wilson(11, 20)["low"]
     assert wilson(0, 0) == {"value": 0.5, "low": 0, "high": 1}
-
-
-def test_the_area_is_sklearns_ties_and_all() -> None:
-    rng = np.random.default_rng(5)
-    positive, negative = rng.integers(0, 6, 15).astype(float) + 1, rng.integers(0, 6, 25).astype(float)
-    draws = auc_draws(positive, negative, resamples=400)
-    labels = [1] * 15 + [0] * 25
-    assert draws[0] == pytest.approx(roc_auc_score(labels, np.concatenate([positive, negative])))
-    sides = [
-        Resamples.of([str(place) for place in range(size)], resamples=400, seed=side).weights
-        for side, size in enumerate((15, 25))
-    ]
-    by_hand = [
-        roc_auc_score(labels, np.concatenate([positive, negative]), sample_weight=np.concatenate([one, other]))
-        for one, other in zip(*sides, strict=True)
-    ]
-    assert np.allclose(draws, by_hand)

@@ -116,11 +116,11 @@ def test_ends_that_everybody_has_tell_nobody_apart() -> None:
 
 def test_bundles_are_whole_of_neighbours_and_leave_the_rest_out() -> None:
     said = [Reply(str(number), "ab"[number % 2]) for number in range(25)]
-    bundled = bundles(said)
+    bundled = bundles([reply.conversation for reply in said])
     assert bundled.shape == (2, 10)
     assert bundled[0].tolist() == list(range(0, 20, 2))
     assert bundled[1].tolist() == [20, 22, 24, *range(1, 15, 2)]
-    assert bundles(said[:9]).shape == (0, 10)
+    assert bundles(["a"] * 9).shape == (0, 10)
 
 
 def test_nobody_weighs_more_for_having_written_more() -> None:
@@ -137,7 +137,8 @@ def test_the_author_ranks_above_impostors_never_met(voice: Voice) -> None:
     assert gate.passed
     assert gate.auc is not None
     assert gate.auc["low"] > 0.9
-    assert gate.to_json() == {"passed": True, "auc": gate.auc, "null_high": gate.null_high, "failed": []}
+    told = {"auc": gate.auc, "null_high": gate.null_high, "failed": [], "bundles": len(voice.humans.test) // 10}
+    assert gate.to_json() == {"passed": True, **told}
 
 
 def test_shuffled_labels_give_a_null(voice: Voice, people: Humans) -> None:
@@ -188,6 +189,7 @@ def test_a_low_area_says_what_was_needed() -> None:
         "80 are needed",
         "it must be over 70",
         f"{told}, and a judge that was told wrong who is who reaches 50",
+        "in 95% of draws the author's own replies read no more like the author than other people's",
     ]
 
 

@@ -13,6 +13,7 @@ from style_clone.evaluate.habits import Habits
 from style_clone.evaluate.humans import Humans
 from style_clone.evaluate.impostors import Impostor, split_for_test
 from style_clone.evaluate.material import Material
+from style_clone.evaluate.protocol import LEAST_IMPOSTORS
 from style_clone.evaluate.replies import Reply
 from style_clone.evaluate.statistics import Resamples
 from style_clone.evaluate.verifier import Gate
@@ -41,8 +42,10 @@ class Scales:
         )
         resamples = Resamples.of([pair.conversation for pair in material.test], seed=seed)
         if not (humans.judge and humans.fitted and humans.unseen):
-            missing = "judge replies of the author" if not humans.judge else "other writers to compare with"
-            return cls(humans, resamples, Gate(None, None, (f"there are no {missing}",)), None, None)
+            others = "is one other writer" if impostors else "are no other writers"
+            compare = f"{others} to compare with; {LEAST_IMPOSTORS} are needed"
+            missing = compare if humans.judge else "are no judge replies of the author"
+            return cls(humans, resamples, Gate(None, None, (f"there {missing}",)), None, None)
         names = _names(material, impostors)
         voice = Voice.fit(humans, resamples, names=names, seed=seed)
         return cls(humans, resamples, voice.gate(seed=seed), voice, _habits(humans, resamples, names))

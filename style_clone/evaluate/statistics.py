@@ -156,18 +156,3 @@ def wilson(successes: float, votes: int) -> Interval:
         raise ValueError(f"{successes} successes of {votes} votes")
     low, high = proportion.wilson(successes, votes)
     return {"value": successes / votes if votes else 0.5, "low": low, "high": high}
-
-
-def auc_draws(positive: Array, negative: Array, *, resamples: int = RESAMPLES, seed: int = 0) -> Array:
-    """Area under the ROC curve of scores (A,) and (B,) under every draw, (R + 1,); each side drawn by itself.
-
-    The area is the share of couples of one from each side in which the positive one scores higher, ties half (Hanley and
-    McNeil 1982), so that draws need no sorting.
-    """
-    above = np.sign(positive[:, np.newaxis] - negative) / 2 + 0.5  # (A, B)
-    sides = [
-        Resamples.of([str(place) for place in range(size)], resamples=resamples, seed=2 * seed + side).weights
-        for side, size in enumerate(above.shape)
-    ]
-    areas: Array = np.einsum("rb,rb->r", sides[0] @ above, sides[1]) / above.size
-    return areas

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from style_clone.evaluate.function_words import FUNCTION_WORDS
-from style_clone.evaluate.replies import Reply
 from style_clone.pairs.masking.contacts import TOKEN, words_of
 from style_clone.pairs.redact import PLACEHOLDER
 
@@ -114,11 +113,12 @@ def cut(text: str, limit: int) -> str:
     return " ".join(filter(None, (head, tail))) or text[:limit]
 
 
-def bundles(replies: Sequence[Reply], size: int = BUNDLE) -> NDArray[np.int64]:
+def bundles(conversations: Sequence[str], size: int = BUNDLE) -> NDArray[np.int64]:
     """Bundles of one group's replies, by their places: (B, size), B = N // size; what is left over is in none.
 
-    Replies of a conversation stay neighbours, in the order given; conversations in the order they first appear.
+    `conversations` are those the replies are from. Replies of one stay neighbours, in the order given; conversations in the
+    order they first appear.
     """
-    first = {name: place for place, name in enumerate(dict.fromkeys(reply.conversation for reply in replies))}
-    order = np.argsort([first[reply.conversation] for reply in replies], kind="stable").astype(np.int64)
+    first = {name: place for place, name in enumerate(dict.fromkeys(conversations))}
+    order = np.argsort([first[name] for name in conversations], kind="stable").astype(np.int64)
     return order[: len(order) // size * size].reshape(-1, size)

@@ -6,14 +6,16 @@ It is fitted on people only. Model outputs are never among its negatives: that w
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from style_clone.evaluate.area import Rated, area, area_draws
 from style_clone.evaluate.protocol import GATE_AUC, GATE_LOW, LEAST_IMPOSTORS
-from style_clone.evaluate.statistics import Array, Interval, auc_draws, interval
+from style_clone.evaluate.statistics import Array, Interval, interval
+from style_clone.evaluate.texts import BUNDLE
 
 SHUFFLES = 50
 LEAST_BUNDLES = 3
@@ -108,11 +110,12 @@ class Verifier:
 @dataclass(frozen=True)
 class Gate:
     """Whether the verifier can measure. `failed` says in words why not; `auc` and `null_high` are None where there was
-    nothing to compute them from."""
+    nothing to compute them from. `bundles` is how many of the author's it was tried on."""
 
     auc: Interval | None
     null_high: float | None
     failed: tuple[str, ...]
+    bundles: int = 0
 
     @property
     def passed(self) -> bool:
@@ -121,54 +124,46 @@ class Gate:
 
     def to_json(self) -> dict[str, Any]:
         """As scorecard.json has it."""
-        return {"passed": self.passed, "auc": self.auc, "null_high": self.null_high, "failed": list(self.failed)}
+        return {"passed": self.passed, **asdict(self), "failed": list(self.failed)}
 
 
-def bundle_scores(logits: Array, bundled: NDArray[np.int64]) -> Array:
-    """The score of each bundle (B,): the mean of its replies' logits (N,).
+@dataclass(frozen=True, eq=False)
+class Group:
+    """One person's texts as the verifier reads them, and the conversation each is from."""
 
-    Log-odds of independent replies add up; the mean is their sum over the size, which all bundles share.
+    texts: Sequence[str]
+    conversations: Sequence[str]
+
+    @property
+    def num_bundles(self) -> int:
+        """Bundles they fill."""
+        return len(self.texts) // BUNDLE
+
+
+def gate(verifier: Verifier, author: Group, others: Sequence[Group], *, impostors: int, seed: int = 0) -> Gate:
+    """Test the verifier on bundles of the author's TEST texts against bundles of unseen impostors', a group each.
+
+    `impostors` is how many there are in all, fitted and unseen. Refits with shuffled labels are fitted on the same texts and
+    tested on the same bundles, so that only what the labels say is gone.
     """
-    scores: Array = logits[bundled].mean(axis=1)
-    return scores
+    mine, theirs = author.num_bundles, sum(each.num_bundles for each in others)
+    failed = _too_few(mine, theirs, impostors)
+    if min(mine, theirs) < LEAST_BUNDLES:
+        return Gate(None, None, tuple(failed), mine)
+    groups = [author, *others]
+    rows = [verifier.features(each.texts) for each in groups]
 
+    def rated(fit: Verifier) -> list[Rated]:
+        return [Rated(fit._scores(row), each.conversations) for row, each in zip(rows, groups, strict=True)]
 
-def gate(
-    verifier: Verifier,
-    author: Sequence[str],
-    author_bundles: NDArray[np.int64],
-    others: Sequence[str],
-    other_bundles: NDArray[np.int64],
-    *,
-    impostors: int,
-    seed: int = 0,
-) -> Gate:
-    """Test the verifier on bundles of the author's TEST texts against bundles of unseen impostors'.
+    def area_of(fit: Verifier) -> float:
+        own, *rest = (each.bundled() for each in rated(fit))
+        return area(own, np.concatenate(rest))
 
-    Bundles are places in those texts, (A, 10) and (B, 10), of one person each. `impostors` is how many there are in all,
-    fitted and unseen. Each side's bundles are drawn by themselves for the interval; refits with shuffled labels are fitted on
-    the same texts and tested on the same bundles, so that only what the labels say is gone.
-    """
-    failed = _too_few(len(author_bundles), len(other_bundles), impostors)
-    if min(len(author_bundles), len(other_bundles)) < LEAST_BUNDLES:
-        return Gate(None, None, tuple(failed))
-    rows = [verifier.features(texts) for texts in (author, others)]
-
-    def scores(fit: Verifier) -> tuple[Array, Array]:
-        mine, theirs = (fit._scores(each) for each in rows)
-        return bundle_scores(mine, author_bundles), bundle_scores(theirs, other_bundles)
-
-    area = interval(auc_draws(*scores(verifier), seed=seed))
-    null = [_area(*scores(verifier.shuffled(seed * SHUFFLES + number))) for number in range(SHUFFLES)]
-    null_high = float(np.quantile(null, 0.975))
-    return Gate(area, null_high, (*failed, *_too_low(area, null_high)))
-
-
-def _area(positive: Array, negative: Array) -> float:
-    from sklearn.metrics import roc_auc_score
-
-    labels = np.repeat([1, 0], [len(positive), len(negative)])
-    return float(roc_auc_score(labels, np.concatenate([positive, negative])))
+    own, *rest = rated(verifier)
+    found = interval(area_draws(own, rest, seed=seed))
+    null_high = float(np.quantile([area_of(verifier.shuffled(seed * SHUFFLES + n)) for n in range(SHUFFLES)], 0.975))
+    return Gate(found, null_high, (*failed, *_too_low(found, null_high)), mine)
 
 
 def _too_few(author: int, others: int, impostors: int) -> list[str]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,12 @@ from style_clone.evaluate.humans import Humans
 from style_clone.evaluate.replies import Reply
 from style_clone.evaluate.statistics import Array, Resamples
 from style_clone.evaluate.texts import LengthRule, Masker, bundles
-from style_clone.evaluate.verifier import Features, Gate, Verifier, bundle_scores, fair_weights, fitted, gate
+from style_clone.evaluate.verifier import Features, Gate, Group, Verifier, fair_weights, fitted, gate
 
 AUTHOR = ""
 """The author among people who are called by name."""
+MOST_TURNED = 0.025
+"""Share of draws in which H may read no more like the author than F: of a 95% interval, what is below it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +77,7 @@ class Voice:
             _shared_out(people, rule(texts)) for people, texts in zip((fitted_texts, unseen_texts), pooled, strict=True)
         )
         verifier = Verifier.fit(judge, met)
-        human = resamples.mean(verifier.logits(test), [reply.conversation for reply in humans.test])
+        human = resamples.mean(verifier.logits(test), _conversations(humans.test))
         others = _others(verifier, humans, unmet, len(resamples.weights) - 1, seed)
         attributor = Attributor.fit({AUTHOR: judge, **met, **unmet})
         return cls(masker, rule, verifier, attributor, humans, resamples, human, others)
@@ -86,35 +88,43 @@ class Voice:
 
     def gate(self, *, seed: int = 0) -> Gate:
         """Whether the verifier tells the author's TEST replies from unseen impostors'."""
-        unseen = [reply for replies in self.humans.unseen.values() for reply in replies]
-        begins = np.cumsum([0, *map(len, self.humans.unseen.values())])
-        theirs = [
-            bundles(replies) + begin for replies, begin in zip(self.humans.unseen.values(), begins[:-1], strict=True)
-        ]
-        return gate(
+        unseen = self.humans.unseen
+        texts = _shared_out(unseen, self.texts([reply for replies in unseen.values() for reply in replies]))
+        found = gate(
             self.verifier,
-            self.texts(self.humans.test),
-            bundles(self.humans.test),
-            self.texts(unseen),
-            np.concatenate([np.empty((0, 10), np.int64), *theirs]),
+            Group(self.texts(self.humans.test), _conversations(self.humans.test)),
+            [Group(texts[name], _conversations(replies)) for name, replies in unseen.items()],
             impostors=len(self.humans.impostors),
             seed=seed,
         )
+        return replace(found, failed=(*found.failed, *self._without_scale()))
+
+    def _without_scale(self) -> list[str]:
+        """S is measured by the distance from F to H: there is none where other replies of theirs might turn it round."""
+        turned = float(np.mean(self._distance[1:] <= 0))
+        if turned <= MOST_TURNED:
+            return []
+        return [f"in {turned:.0%} of draws the author's own replies read no more like the author than other people's"]
+
+    @property
+    def _distance(self) -> Array:
+        return self.human - self.others
 
     def of(self, candidate: Sequence[Reply]) -> VoiceMatch:
         """S = (mean s(c) - mean s(F)) / (mean s(H) - mean s(F)) under every draw, and the attribution rate.
 
+        It is NaN under draws in which H reads no more like the author than F, of which the gate lets few through.
         `candidate` answers in H's conversations. mean s(F) is the mean over impostors of each one's mean. Raises KeyError for
         a conversation H does not have.
         """
-        texts, names = self.texts(candidate), [reply.conversation for reply in candidate]
+        texts, names = self.texts(candidate), _conversations(candidate)
         logits = self.verifier.logits(texts)
         means = self.resamples.mean(logits, names)
         return VoiceMatch(
-            s=(means - self.others) / (self.human - self.others),
+            s=np.divide(means - self.others, self._distance, out=np.full_like(means, np.nan), where=self._distance > 0),
             sums=self.resamples.sums(logits, names),
             sizes=self.resamples.sums(np.ones(len(names)), names),
-            attribution=self.attributor.share(texts, bundles(candidate)),
+            attribution=self.attributor.share(texts, bundles(names)),
         )
 
 
@@ -146,7 +156,7 @@ class Attributor:
         if not len(bundled):
             return None
         rows = self.features(texts)
-        scores = np.stack([bundle_scores(model.decision_function(rows), bundled) for model in self.models])
+        scores = np.stack([model.decision_function(rows)[bundled].mean(axis=1) for model in self.models])
         return float(np.mean(scores.argmax(axis=0) == self.people.index(AUTHOR)))
 
 
@@ -154,7 +164,11 @@ def _texts(masker: Masker, replies: Sequence[Reply]) -> list[str]:
     return [masker(reply.text) for reply in replies]
 
 
-def _shared_out(people: dict[str, list[str]], texts: Sequence[str]) -> dict[str, list[str]]:
+def _conversations(replies: Sequence[Reply]) -> list[str]:
+    return [reply.conversation for reply in replies]
+
+
+def _shared_out(people: Mapping[str, Sequence[Any]], texts: Sequence[str]) -> dict[str, list[str]]:
     """Texts of all people one after the other, back by person."""
     left = iter(texts)
     return {name: [next(left) for _ in said] for name, said in people.items()}
@@ -165,7 +179,7 @@ def _others(verifier: Verifier, humans: Humans, texts: dict[str, list[str]], res
     draws = []
     for number, (name, replies) in enumerate(humans.unseen.items(), start=1):
         if replies:
-            names = [reply.conversation for reply in replies]
+            names = _conversations(replies)
             drawn = Resamples.of(names, resamples=resamples, seed=1_000 * (seed + 1) + number)
             draws.append(drawn.mean(verifier.logits(texts[name]), names))
     if not draws:
