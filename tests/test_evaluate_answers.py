@@ -123,3 +123,12 @@ def test_what_was_answered_before_a_failure_is_kept(endpoint: FakeEndpoint, tmp_
     with pytest.raises(ServingError, match="bad day"):
         answers.ask(lambda: endpoint, questions(6), quiet)
     assert len(Answers(tmp_path / "answers.jsonl").known) == 3
+
+
+def test_whatever_a_reply_holds_it_is_kept(endpoint: FakeEndpoint, tmp_path: Path) -> None:
+    """Python takes more for the end of a line than JSON Lines do."""
+    odd = "one\u2028two\u2029three\x85four\x0cfive\nsix\r\nseven"
+    endpoint.voice = lambda body: odd
+    Answers(tmp_path / "answers.jsonl").ask(lambda: endpoint, questions(3), quiet)
+    again = Answers(tmp_path / "answers.jsonl")
+    assert [again[question].text for question in questions(3)] == [odd] * 3

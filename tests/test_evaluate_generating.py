@@ -9,7 +9,7 @@ import pytest
 
 from style_clone.evaluate import candidates
 from style_clone.evaluate.answers import Answers, Decoding
-from style_clone.evaluate.generating import LEAST_TOKENS, Generator, decoding_for
+from style_clone.evaluate.generating import DESCRIPTION_TOKENS, LEAST_TOKENS, Generator, decoding_for
 from style_clone.persona import USUAL_TOKENS, Persona, Sampling
 from style_clone.progress import silent
 from tests.fake_endpoint import fake_endpoint
@@ -54,3 +54,12 @@ def test_pairs_that_ask_the_same_are_answered_apart(tmp_path: Path) -> None:
         assert texts(2) == first, "a second evaluation repeats the first"
         assert set(texts(1)) < set(first)
         assert len(endpoint.requests) == 6
+
+
+def test_a_description_has_room_though_the_author_writes_two_words(tmp_path: Path) -> None:
+    decoding = Decoding(LEAST_TOKENS, temperature=0.8)
+    with fake_endpoint() as endpoint:
+        generate = Generator(Answers(tmp_path / "answers.jsonl"), lambda: endpoint, decoding, {"": "weights"}, silent)
+        generate.describe(candidates.plain("smollm2-135m"), [{"role": "user", "content": "Describe."}])
+        [asked] = endpoint.requests
+    assert (asked["max_tokens"], asked["temperature"]) == (DESCRIPTION_TOKENS, 0.8)

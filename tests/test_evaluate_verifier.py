@@ -141,6 +141,17 @@ def test_the_author_ranks_above_impostors_never_met(voice: Voice) -> None:
     assert gate.to_json() == {"passed": True, **told}
 
 
+def test_who_says_nothing_is_like_nobody(voice: Voice, people: Humans) -> None:
+    """A verifier that is given no words would say how many of all it was fitted on were the author's."""
+    empty = [replace(reply, text=" ") for reply in people.test]
+    everybody = [people.test, *people.unseen.values()]
+    lowest = min(voice.verifier.logits(voice.texts(replies)).min() for replies in everybody)
+    assert lowest >= voice.lowest == voice.logits(empty).max() == voice.logits(empty).min()
+    assert voice.of(empty).s[0] < -0.2
+    half = [one if number % 2 else other for number, (one, other) in enumerate(zip(people.test, empty, strict=True))]
+    assert voice.of(empty).s[0] < voice.of(half).s[0] < voice.of(people.test).s[0]
+
+
 def test_shuffled_labels_give_a_null(voice: Voice, people: Humans) -> None:
     """The mean of many refits with labels dealt out is near one half, however the replies fall out in each."""
     texts = voice.texts(people.test), voice.texts([each for said in people.unseen.values() for each in said])

@@ -127,11 +127,12 @@ class Answers:
     def __post_init__(self) -> None:
         if not self.path.exists():
             return
-        for line in self.path.read_text(encoding="utf-8").splitlines():
-            with suppress(json.JSONDecodeError, KeyError, TypeError):
-                row = json.loads(line)
-                key = row.pop("key")
-                self.known[key] = Answer(**row)
+        with self.path.open(encoding="utf-8") as file:
+            for line in file:
+                with suppress(json.JSONDecodeError, KeyError, TypeError):
+                    row = json.loads(line)
+                    key = row.pop("key")
+                    self.known[key] = Answer(**row)
         self._earlier.update(self.known)
 
     def __getitem__(self, question: Question) -> Answer:

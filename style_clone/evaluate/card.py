@@ -27,7 +27,7 @@ from style_clone.evaluate.guardrails import (
 from style_clone.evaluate.habits import HabitMatch
 from style_clone.evaluate.leakage import Copies
 from style_clone.evaluate.material import Adapter, Material
-from style_clone.evaluate.protocol import EXPLORATORY
+from style_clone.evaluate.protocol import EXPLORATORY, LEAST_JUDGE
 from style_clone.evaluate.scales import Scales
 from style_clone.evaluate.statistics import Array, Resamples, holm, interval, interval_if_any, sign_flip
 from style_clone.evaluate.voice import VoiceMatch
@@ -145,7 +145,8 @@ class Card:
         None without an adapter, or where its training was cancelled before the check.
         """
         leaks = self.adapters[candidate.adapter].run["leaks"] if candidate.is_adapted else None
-        return leaks and {"exact": leaks["extracted"], "of": leaks["replies"]}
+        unseen = ("held_out_extracted", "held_out")
+        return leaks and {"exact": leaks["extracted"], "of": leaks["replies"], **{key: leaks[key] for key in unseen}}
 
     def human(self) -> dict[str, Any]:
         """The same of the author's own replies."""
@@ -241,5 +242,7 @@ def sizes(material: Material, contest: Contest, scales: Scales, dropped: int) ->
         "impostors_unseen": list(scales.humans.unseen),
         "samples": contest.samples,
         "dropped_test_replies": dropped,
-        "exploratory": len(contest.pairs) < EXPLORATORY[0] or conversations < EXPLORATORY[1],
+        "exploratory": len(contest.pairs) < EXPLORATORY[0]
+        or conversations < EXPLORATORY[1]
+        or len(material.judge) < LEAST_JUDGE,
     }

@@ -85,7 +85,7 @@ def entrants(
     """All candidates, the best of the prompted ones, and what was tried to find it."""
     author, plain = material.persona.author, candidates.plain(base)
     chooser = Chooser(scores, spread(material.dev, DEV_PROMPTS))
-    description = generate.say(plain, prompting.describing(author, material.train))
+    description = generate.describe(plain, prompting.describing(author, material.train))
     three, prompted = choosing.prompted(chooser, base, author, material.train, description, embed)
     rivals = [choosing.bigger(chooser, rival, three)] if rival else []
     clones = [candidates.clone(material.persona)]

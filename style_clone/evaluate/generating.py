@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from style_clone.client import Address
@@ -17,6 +17,8 @@ from style_clone.progress import Event, Report
 from style_clone.prompt import room_for
 
 LEAST_TOKENS = 32
+DESCRIPTION_TOKENS = 256
+"""Room for five lines about how somebody writes."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,10 @@ class Generator:
         """The same as the metrics want them."""
         return [as_replies(answers, pairs, samples) for answers in self(candidates, pairs, samples)]
 
-    def say(self, candidate: Candidate, messages: Sequence[Turn]) -> str:
-        """What a candidate says to these messages as they are."""
-        question = Question(candidate.model, self.weights[candidate.adapter], tuple(messages), self.decoding)
+    def describe(self, candidate: Candidate, messages: Sequence[Turn]) -> str:
+        """What a candidate says to these messages as they are, with room for more than the author writes."""
+        decoding = replace(self.decoding, max_tokens=DESCRIPTION_TOKENS)
+        question = Question(candidate.model, self.weights[candidate.adapter], tuple(messages), decoding)
         self.answers.ask(self.endpoint, [question], lambda done, total: None)
         return self.answers[question].text
 

@@ -21,5 +21,7 @@ VOTES = 40
 """Blind votes from which on they count towards the verdict."""
 EXPLORATORY = (100, 20)
 """Under so many test replies or conversations a scorecard is exploratory."""
+LEAST_JUDGE = 100
+"""Under so many of the author's replies to fit the judge on it is exploratory too."""
 CERTAIN = 0.05
 """A p value under this, after Holm's correction, is no chance."""

@@ -41,7 +41,9 @@ from style_clone.store import Store
 from style_clone.train import artifact
 from style_clone.workspace import PersonaFolder, file_hash, read_json, write_json
 
-PROTOCOL = 1
+PROTOCOL = 2
+"""Raised where the same replies get other numbers. 2: the gate's interval is of conversations and people, every candidate
+reads the same turns for held-out fit, an empty reply is like nobody."""
 FITTED_ELSEWHERE = 60
 """Unseen impostors' replies that specificity is measured on."""
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from style_clone.conversation import Pair
 from style_clone.evaluate.generating import real_replies
 from style_clone.evaluate.habits import Habits
@@ -54,7 +52,7 @@ class Scales:
         """How much replies read like the author's to the verifier; what prompts are chosen by on DEV."""
         if self.voice is None or not replies:
             return 0.0
-        return float(np.mean(self.voice.verifier.logits(self.voice.texts(replies))))
+        return float(self.voice.logits(replies).mean())
 
 
 def _habits(humans: Humans, resamples: Resamples, names: set[str]) -> Habits | None:

@@ -56,6 +56,9 @@ class Voice:
     resamples: Resamples
     human: Array
     others: Array
+    lowest: float
+    """The least any of their replies is taken for the author's. To say nothing is no more like them than that: of no words
+    the verifier knows only how many were whose when it was fitted."""
 
     @classmethod
     def fit(cls, humans: Humans, resamples: Resamples, *, names: Iterable[str] = (), seed: int = 0) -> Voice:
@@ -77,14 +80,22 @@ class Voice:
             _shared_out(people, rule(texts)) for people, texts in zip((fitted_texts, unseen_texts), pooled, strict=True)
         )
         verifier = Verifier.fit(judge, met)
-        human = resamples.mean(verifier.logits(test), _conversations(humans.test))
-        others = _others(verifier, humans, unmet, len(resamples.weights) - 1, seed)
+        own_logits = verifier.logits(test)
+        logits = {name: verifier.logits(texts) for name, texts in unmet.items()}
+        human = resamples.mean(own_logits, _conversations(humans.test))
+        others = _others(logits, humans, len(resamples.weights) - 1, seed)
+        lowest = float(min(each.min() for each in (own_logits, *logits.values()) if len(each)))
         attributor = Attributor.fit({AUTHOR: judge, **met, **unmet})
-        return cls(masker, rule, verifier, attributor, humans, resamples, human, others)
+        return cls(masker, rule, verifier, attributor, humans, resamples, human, others, lowest)
 
     def texts(self, replies: Sequence[Reply]) -> list[str]:
         """One group's replies as the verifier reads them: masked, and cut by rank of length."""
         return self.rule(_texts(self.masker, replies))
+
+    def logits(self, replies: Sequence[Reply]) -> Array:
+        """The log-odds that the author wrote each of one group's replies, (N,); an empty one has the lowest of people's."""
+        empty = np.array([not reply.text.strip() for reply in replies])
+        return np.where(empty, self.lowest, self.verifier.logits(self.texts(replies)))
 
     def gate(self, *, seed: int = 0) -> Gate:
         """Whether the verifier tells the author's TEST replies from unseen impostors'."""
@@ -117,14 +128,13 @@ class Voice:
         `candidate` answers in H's conversations. mean s(F) is the mean over impostors of each one's mean. Raises KeyError for
         a conversation H does not have.
         """
-        texts, names = self.texts(candidate), _conversations(candidate)
-        logits = self.verifier.logits(texts)
+        names, logits = _conversations(candidate), self.logits(candidate)
         means = self.resamples.mean(logits, names)
         return VoiceMatch(
             s=np.divide(means - self.others, self._distance, out=np.full_like(means, np.nan), where=self._distance > 0),
             sums=self.resamples.sums(logits, names),
             sizes=self.resamples.sums(np.ones(len(names)), names),
-            attribution=self.attributor.share(texts, bundles(names)),
+            attribution=self.attributor.share(self.texts(candidate), bundles(names)),
         )
 
 
@@ -174,14 +184,14 @@ def _shared_out(people: Mapping[str, Sequence[Any]], texts: Sequence[str]) -> di
     return {name: [next(left) for _ in said] for name, said in people.items()}
 
 
-def _others(verifier: Verifier, humans: Humans, texts: dict[str, list[str]], resamples: int, seed: int) -> Array:
+def _others(logits: Mapping[str, Array], humans: Humans, resamples: int, seed: int) -> Array:
     """The mean over unseen impostors of their mean logits, each one's conversations drawn anew: (R + 1,)."""
     draws = []
     for number, (name, replies) in enumerate(humans.unseen.items(), start=1):
         if replies:
             names = _conversations(replies)
             drawn = Resamples.of(names, resamples=resamples, seed=1_000 * (seed + 1) + number)
-            draws.append(drawn.mean(verifier.logits(texts[name]), names))
+            draws.append(drawn.mean(logits[name], names))
     if not draws:
         raise ValueError("there are no unseen impostors")
     means: Array = np.mean(draws, axis=0)
