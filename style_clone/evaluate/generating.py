@@ -52,7 +52,7 @@ class Generator:
 
     def describe(self, candidate: Candidate, messages: Sequence[Turn]) -> str:
         """What a candidate says to these messages as they are, with room for more than the author writes."""
-        decoding = replace(self.decoding, max_tokens=DESCRIPTION_TOKENS)
+        decoding = replace(self.decoding, max_tokens=max(self.decoding.max_tokens, DESCRIPTION_TOKENS))
         question = Question(candidate.model, self.weights[candidate.adapter], tuple(messages), decoding)
         self.answers.ask(self.endpoint, [question], lambda done, total: None)
         return self.answers[question].text
