@@ -3,14 +3,14 @@
 Everybody's writing is ingested, made into pairs, trained on and evaluated by the commands people type. A row then says what
 came of it: training as predicted and as it was, whether the verifier could measure, every candidate's voice, the guardrails,
 the verdict, the minutes. Rows are added to --records, JSON Lines, as soon as they are there, and at the end authors.md and
-authors.svg beside it are made anew. Who has a row is not done again; whoever was being done when it was stopped goes on.
+authors.svg beside it are made anew. Who has a row of the present protocol is not done again; whoever was being done when it
+was stopped goes on.
 Rows hold numbers, and nobody's words or name: living people are those who wrote the most, second most and third most.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -24,8 +24,8 @@ import authors_report
 from authors_report import Row
 from printing import tell
 
-from style_clone.conversation import SPLITS, read_lines, read_pairs
-from style_clone.evaluate.run import Options, is_fresh
+from style_clone.conversation import SPLITS, read_lines, read_pairs, write_lines
+from style_clone.evaluate.run import PROTOCOL, Options, is_fresh
 from style_clone.train import artifact
 from style_clone.train.checkpoints import Checkpoints
 from style_clone.workspace import PersonaFolder, Workspace, read_json
@@ -77,7 +77,7 @@ def do(folder: PersonaFolder, author: Author, corpora: Path, measuring: Sequence
         style_clone(folder, "pairs")
     if not (folder.adapter.exists() and artifact.is_fresh(folder)):
         style_clone(folder, "train", *(["--resume"] if Checkpoints.of(folder).newest() else []))
-    if not (is_fresh(folder) and read_json(folder.scorecard)["kind"] == "full"):
+    if not (is_fresh(folder) and read_json(folder.scorecard).get("protocol") == PROTOCOL):
         style_clone(folder, "evaluate", *measuring, *others)
 
 
@@ -100,6 +100,7 @@ def row(folder: PersonaFolder, key: str) -> Row:
     sizes = card["sizes"]
     return {
         "author": key,
+        "protocol": card["protocol"],
         "pairs": {split: len(read_pairs(folder.split(split))) for split in SPLITS},
         "training": _training(run),
         "test_replies": sizes["test_replies"],
@@ -174,12 +175,12 @@ def main() -> None:
     there = {each["author"]: each for each in read_lines(options.records)} if options.records.exists() else {}
     workspace = Workspace(options.home.absolute())
     for author in AUTHORS:
-        if author.key in options.only and author.key not in there:
+        if author.key in options.only and there.get(author.key, {}).get("protocol") != PROTOCOL:
             folder = workspace.folder(author.key)
             do(folder, author, options.corpora, ["--prompts", str(options.prompts), "--samples", str(options.samples)])
             there[author.key] = row(folder, author.key)
-            with options.records.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(there[author.key]) + "\n")
+            with options.records.open("w", encoding="utf-8") as file:
+                write_lines(file, there.values())
     authors_report.write(list(there.values()), options.records.parent)
     rows = [there[key] for key in options.only if key in there]
     if options.json:
