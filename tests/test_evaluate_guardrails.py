@@ -266,6 +266,12 @@ def test_each_limit_of_shape(changed: dict[str, float], said: str) -> None:
     assert reasons(shaped=replace(FINE, **{name: within.get(name, 0.05) for name in changed})) == {}
 
 
+@pytest.mark.parametrize(("mine", "theirs"), [(2, 3), (3, 2), (4, 6), (14, 21)])
+def test_a_length_on_the_bound_is_within_it(mine: int, theirs: int) -> None:
+    said, human = ([Reply("word " * words, "a")] for words in (mine, theirs))
+    assert reasons(shaped=replace(FINE, length_ratio=shape(said, human).length_ratio)) == {}
+
+
 def test_what_the_author_does_too_is_no_fault() -> None:
     assert reasons(shaped=replace(FINE, looping=0.1), human=replace(FINE, looping=0.08)) == {}
 

@@ -15,8 +15,8 @@ RELEVANCE_SLACK = 0.05
 so far below; it is rejected where it surely is; between the two more replies have to settle it."""
 MOST_COPIED = 0.02
 """Share of replies with a run copied from training, above the author's own rate."""
-LENGTHS = (0.67, 1.5)
-"""Bounds of the median length against the author's."""
+LENGTHS = (2 / 3, 3 / 2)
+"""Bounds of the median length against the author's, as far below as above: two words for three are not too few."""
 VOTES = 40
 """Blind votes from which on they count towards the verdict."""
 EXPLORATORY = (100, 20)
