@@ -21,5 +21,7 @@ VOTES = 40
 """Blind votes from which on they count towards the verdict."""
 EXPLORATORY = (100, 20)
 """Under so many test replies or conversations a scorecard is exploratory."""
+LEAST_CONVERSATIONS = 5
+"""Under so many test conversations an interval says nothing: there are too few ways to resample them."""
 CERTAIN = 0.05
 """A p value under this, after Holm's correction, is no chance."""
