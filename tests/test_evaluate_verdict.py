@@ -196,6 +196,10 @@ def test_a_win_below_the_floor_is_called_what_it_is() -> None:
         (spread(0.06, -0.02, 0.14), 400),
         (spread(0.1, 0.02, 0.18), None),
         (spread(0.0995, 0.0, 0.2), None),
+        # V is cut at 1, so that its interval is longer below: that side alone reaches for the line.
+        (spread(0.2, -0.2, 0.3), 400),
+        (spread(0.0, -0.6, 0.2), 400),
+        (spread(0.2, 0.1, 0.6), None),
     ],
 )
 def test_how_many_replies_would_settle_it(gain: dict[str, float], replies: int | None) -> None:
