@@ -24,7 +24,7 @@ def card(**changed: Any) -> dict[str, Any]:
         "persona": "nell",
         "author": "Nell Quayle",
         "gate": {"passed": True, "failed": []},
-        "sizes": {"test_replies": 120},
+        "sizes": {"test_replies": 120, "test_conversations": 30},
         "candidates": [{**row, "role": None}, {**row, "role": "prompted"}, {**row, "role": "clone"}],
         "contrasts": {
             "voice": spread(0.4, 0.2, 0.6),
@@ -46,8 +46,8 @@ def clone(**changed: Any) -> list[dict[str, Any]]:
     return [*others, {**last, **changed}]
 
 
-def votes(preferred: float, low: float, votes: int = 40, *, complete: bool = True) -> dict[str, Any]:
-    return {"votes": votes, "preferred": preferred, "low": low, "high": 1.0, "complete": complete}
+def votes(preferred: float, low: float, votes: int = 40, *, high: float = 1.0, complete: bool = True) -> dict[str, Any]:
+    return {"votes": votes, "preferred": preferred, "low": low, "high": high, "complete": complete}
 
 
 def test_a_clone_that_wins_everywhere_is_worth_it_provisionally() -> None:
@@ -85,6 +85,78 @@ def test_without_a_gate_nothing_is_claimed_of_voice() -> None:
     assert found["code"] == "cannot_measure"
     assert "0.61" in found["headline"]
     assert "predicts the real replies better" in " ".join(found["reasons"])
+
+
+def test_fit_that_tells_nothing_apart_is_not_called_equal() -> None:
+    given = contrasts(fit=spread(-0.3, -0.7, 0.1))
+    reasons = verdict(card(gate={"passed": False, "failed": ["no"]}, contrasts=given))["reasons"]
+    assert reasons == [
+        "What can be said: held-out fit does not tell clone and prompt apart (-0.30 bits per byte, -0.70 to +0.10)"
+    ]
+
+
+def few(count: int) -> dict[str, Any]:
+    return {"test_replies": 40, "test_conversations": count}
+
+
+@pytest.mark.parametrize("voice", [spread(0.4, 0.4, 0.4), spread(0, 0, 0)], ids=["ahead", "even"])
+@pytest.mark.parametrize(("count", "said"), [(1, "1 conversation"), (4, "4 conversations")])
+def test_of_few_conversations_nothing_is_sure(voice: dict[str, float], count: int, said: str) -> None:
+    found = verdict(card(sizes=few(count), contrasts=contrasts(voice=voice)))
+    assert (found["code"], found["provisional"]) == ("cannot_measure", False)
+    assert found["headline"] == f"Cannot measure: the test replies are of {said}; 5 are needed."
+    assert found["reasons"] == [], "fit has no interval either"
+    assert "from more conversations" in found["next"]
+    assert verdict(card(sizes=few(5)))["code"] == "worth_it"
+
+
+def test_what_fails_at_the_gate_comes_before_the_few_conversations() -> None:
+    found = verdict(card(gate={"passed": False, "failed": ["the area is 0.61"]}, sizes=few(2)))
+    assert found["headline"] == "Cannot measure: the area is 0.61."
+    assert found["reasons"] == ["the test replies are of 2 conversations; 5 are needed"]
+
+
+COPIES, BESIDE, OPEN = (
+    "9% of replies copy 12 words",
+    "10% of replies fit their prompt",
+    "40% of replies fit their prompt",
+)
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        (
+            {"gate": {"passed": False, "failed": ["no"]}},
+            [f"The clone fails relevance: {BESIDE}.", f"The clone fails copying: {COPIES}."],
+        ),
+        ({"sizes": few(2)}, [f"The clone fails copying: {COPIES}."]),
+    ],
+    ids=["gate", "few, and relevance has no interval"],
+)
+def test_guardrails_are_told_where_voice_cannot_be_measured(changed: dict[str, Any], told: list[str]) -> None:
+    faulty = clone(failed=["relevance", "copying"], faults={"relevance": BESIDE, "copying": COPIES})
+    reasons = verdict(card(candidates=faulty, **changed))["reasons"]
+    assert [reason for reason in reasons if "fails" in reason] == told
+    half = clone(failed=["copying"], faults={"copying": COPIES}, unsettled={"relevance": OPEN})
+    reasons = verdict(card(candidates=half, **changed))["reasons"]
+    assert reasons[:2] == [f"The clone fails copying: {COPIES}.", f"Relevance is not settled: {OPEN}."]
+
+
+def test_a_rejection_tells_every_guardrail() -> None:
+    faults = {"copying": COPIES, "shape": "20% of replies loop"}
+    found = verdict(card(candidates=clone(failed=list(faults), faults=faults, unsettled={"relevance": OPEN})))
+    assert found["headline"] == f"Adapter rejected: {COPIES}."
+    assert found["reasons"][:2] == ["The clone fails shape: 20% of replies loop.", f"Relevance is not settled: {OPEN}."]
+
+
+@pytest.mark.parametrize("voted", [{}, {"author": votes(0.7, 0.55)}], ids=["no votes", "votes"])
+def test_a_clone_that_is_asked_for_nothing_is_worth_it_provisionally(voted: dict[str, Any]) -> None:
+    given = contrasts()
+    del given["relevance"]
+    found = verdict(card(contrasts=given, votes=voted))
+    assert (found["code"], found["provisional"]) == ("worth_it", True)
+    assert "Relevance could not be measured: too few different messages ask for something." in found["reasons"]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """The verdict: from the scorecard's numbers to one of five words, by rules fixed before looking.
 
-cannot_measure      the verifier cannot tell the author from other people well enough
+cannot_measure      the verifier cannot tell the author from other people well enough, or there are too few conversations
 rejected            the adapter fails a guardrail, whatever it wins elsewhere
 worth_it            the clone beats the best prompt on voice, another agrees, none disagrees, and it keeps all guardrails
 prompt_is_enough    whatever the clone gains on voice, it is surely less than LEAST_GAIN
@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from style_clone.evaluate.protocol import CERTAIN, LEAST_GAIN, VOTES
+from style_clone.evaluate.protocol import CERTAIN, LEAST_CONVERSATIONS, LEAST_GAIN, VOTES
 from style_clone.evaluate.settling import replies_to_agree, replies_to_answer, replies_to_settle, votes_to_settle
 
 VOTERS = ("author", "acquaintance", "stranger")
@@ -33,7 +33,7 @@ def verdict(scorecard: Numbers) -> dict[str, Any]:
     for judge in (_cannot_measure, _rejected, _worth_it, _enough, _inconclusive):
         if found := judge(scorecard, clone, voted):
             found["reasons"] += _rival_words(scorecard)
-            return {**found, "provisional": found["code"] in ("worth_it", "prompt_is_enough") and voted is None}
+            return {**found, "provisional": _is_provisional(found["code"], scorecard, voted)}
     raise AssertionError("the last rule always holds")
 
 
@@ -43,27 +43,62 @@ def counted_votes(votes: Numbers) -> Numbers | None:
     return next((tally for tally in kinds if tally["complete"] and tally["votes"] >= VOTES), None)
 
 
+def unmeasurable(card: Numbers) -> list[str]:
+    """Why nothing sure can be said of voice, if so; of a scorecard, or a comparison."""
+    return [*card["gate"]["failed"], *too_few(card)]
+
+
+def sure_faults(card: Numbers, candidate: Numbers) -> dict[str, str]:
+    """The guardrails a candidate fails, by name, with their reasons.
+
+    Relevance goes by an interval, and of too few conversations there is none to go by.
+    """
+    unsure = ("relevance",) if too_few(card) else ()
+    return {name: fault for name, fault in candidate["faults"].items() if name not in unsure}
+
+
+def too_few(card: Numbers) -> list[str]:
+    """That there are too few conversations for any interval, if so."""
+    count = card["sizes"]["test_conversations"]
+    if count >= LEAST_CONVERSATIONS:
+        return []
+    return [f"the test replies are of {count} conversation{'s' * (count != 1)}; {LEAST_CONVERSATIONS} are needed"]
+
+
+def _is_provisional(code: str, card: Numbers, voted: Numbers | None) -> bool:
+    if code == "worth_it" and _unasked(card):
+        return True
+    return code in ("worth_it", "prompt_is_enough") and voted is None
+
+
 def _cannot_measure(card: Numbers, clone: Numbers, voted: Numbers | None) -> dict[str, Any] | None:
-    gate = card["gate"]
-    if gate["passed"]:
+    why = unmeasurable(card)
+    if not why:
         return None
+    if too_few(card):
+        wanted = "It takes writing from more conversations to measure it; blind votes do without."
+    else:
+        wanted = (
+            "More of their writing, or other people's beside it (--impostors), would make it measurable; blind votes need "
+            "neither."
+        )
     return {
         "code": "cannot_measure",
-        "headline": f"Cannot measure: {gate['failed'][0]}.",
-        "reasons": [*gate["failed"][1:], *_fit_alone(card)],
-        "next": "More of their writing, or other people's beside it (--impostors), would make it measurable; blind votes "
-        "need neither.",
+        "headline": f"Cannot measure: {why[0]}.",
+        "reasons": [*why[1:], *_guardrails(card, clone), *_fit_alone(card)],
+        "next": wanted,
     }
 
 
 def _rejected(card: Numbers, clone: Numbers, voted: Numbers | None) -> dict[str, Any] | None:
     if not clone["failed"]:
         return None
-    faults = list(clone["faults"].values())
+    first, *_ = clone["faults"].values()
+    others = _guardrails(card, clone)[1:]
     return {
         "code": "rejected",
-        "headline": f"Adapter rejected: {faults[0]}.",
-        "reasons": [*faults[1:], *_own_relevance(card, clone), _voice_words(card), *_prompt_faults(card)],
+        "headline": f"Adapter rejected: {first}.",
+        "reasons": [*others, *_own_relevance(card, clone), _voice_words(card), *_prompt_faults(card)],
         "next": f"{REMEDIES[clone['failed'][0]]}; the prompted baseline can be used meanwhile.",
     }
 
@@ -87,7 +122,7 @@ def _worth_it(card: Numbers, clone: Numbers, voted: Numbers | None) -> dict[str,
     return {
         "code": "worth_it",
         "headline": f"{headline}.",
-        "reasons": [_voice_words(card), *_speaking(agreements, 1, "for the clone too")],
+        "reasons": [_voice_words(card), *_speaking(agreements, 1, "for the clone too"), *_unasked(card)],
         "next": "" if voted else f"Blind votes would confirm it: style-clone vote {card['persona']}",
     }
 
@@ -174,9 +209,28 @@ def _side(contrast: Numbers | None, *, lower_is_better: bool) -> int:
 
 def _speaking(sides: Mapping[str, int], side: int, how: str) -> list[str]:
     """What is on this side, in one sentence, if anything: "Habits and held-out fit speak against the clone."."""
+    if side not in sides.values():
+        return []
+    words = _spoken(sides, side, how)
+    return [f"{words[0].upper()}{words[1:]}."]
+
+
+def _spoken(sides: Mapping[str, int], side: int, how: str) -> str:
     named = [_NAMES[name] for name, found in sides.items() if found == side]
-    words = f"{' and '.join(named)} {'speaks' if named == [_NAMES['fit']] else 'speak'} {how}."
-    return [words[0].upper() + words[1:]] if named else []
+    return f"{' and '.join(named)} {'speaks' if named == [_NAMES['fit']] else 'speak'} {how}"
+
+
+def _guardrails(card: Numbers, clone: Numbers) -> list[str]:
+    """Every guardrail that the clone fails and then those that are not settled, in a sentence each."""
+    failed = [f"The clone fails {name}: {fault}." for name, fault in sure_faults(card, clone).items()]
+    return failed + [f"{name.capitalize()} is not settled: {reason}." for name, reason in _unsettled(clone).items()]
+
+
+def _unasked(card: Numbers) -> list[str]:
+    """That nobody knows whether the clone answers what it is asked, where the author was asked for nothing."""
+    if "relevance" in card["contrasts"]:
+        return []
+    return ["Relevance could not be measured: too few different messages ask for something."]
 
 
 def _beside_voice(card: Numbers) -> list[str]:
@@ -223,11 +277,16 @@ def _rival_words(card: Numbers) -> list[str]:
 
 
 def _fit_alone(card: Numbers) -> list[str]:
+    """The held-out fit, which needs nobody to compare with; but conversations enough, or its interval says nothing."""
     fit = card["contrasts"].get("fit")
-    if not fit:
+    if not fit or too_few(card):
         return []
     better = "clone" if fit["high"] < 0 else "prompt" if fit["low"] > 0 else None
-    said = f"the {better} predicts the real replies better" if better else "clone and prompt predict them equally well"
+    said = (
+        f"the {better} predicts the real replies better"
+        if better
+        else "held-out fit does not tell clone and prompt apart"
+    )
     return [f"What can be said: {said} ({fit['value']:+.2f} bits per byte, {fit['low']:+.2f} to {fit['high']:+.2f})"]
 
 
