@@ -113,7 +113,7 @@ def _worth_it(card: Numbers, clone: Numbers, voted: Numbers | None) -> dict[str,
     headline = "Fine-tuning is worth it"
     if voted is not None:
         headline += (
-            f": in {voted['votes']} blind pairs {voted['preferred']:.0%} of readers took the clone for {card['author']}"
+            f": in {voted['votes']} blind pairs the clone was preferred in {voted['preferred']:.0%} (ties count half)"
         )
     else:
         headline += f": the clone writes more like {card['author']} than the best prompt does"
@@ -123,7 +123,7 @@ def _worth_it(card: Numbers, clone: Numbers, voted: Numbers | None) -> dict[str,
         "code": "worth_it",
         "headline": f"{headline}.",
         "reasons": [_voice_words(card), *_speaking(agreements, 1, "for the clone too"), *_unasked(card)],
-        "next": "" if voted else f"Blind votes would confirm it: style-clone vote {card['persona']}",
+        "next": _asking(card, voted),
     }
 
 
@@ -139,28 +139,40 @@ def _enough(card: Numbers, clone: Numbers, voted: Numbers | None) -> dict[str, A
 
 
 def _inconclusive(card: Numbers, clone: Numbers, voted: Numbers | None) -> dict[str, Any]:
-    voice, unsettled = card["contrasts"]["voice"], _unsettled(clone)
     sides = _agreements(card)
-    reasons = [f"{reason}." for reason in unsettled.values()]
+    reasons = [f"{reason}." for reason in _unsettled(clone).values()]
     reasons += [*_own_relevance(card, clone), _voice_words(card)]
     reasons += _speaking(sides, -1, "against the clone")
-    if voice["low"] > 0 and 1 not in sides.values():
+    if card["contrasts"]["voice"]["low"] > 0 and 1 not in sides.values():
         reasons.append("Neither habits nor held-out fit agrees significantly.")
-    if voted is not None and voted["low"] <= 0.5:
-        reasons.append(f"Readers did not prefer the clone: {voted['preferred']:.0%} of {voted['votes']} blind votes.")
-    asking = "" if voted else f" Blind votes say what readers think: style-clone vote {card['persona']}"
-    headline = f"this writing does not settle whether the clone or the prompt is nearer to {card['author']}"
-    if unsettled and _wins(voice):
-        headline = (
-            f"the clone writes more like {card['author']} than the best prompt does, but this writing does not settle "
-            "whether it answers as well"
-        )
     return {
         "code": "inconclusive",
-        "headline": f"Inconclusive: {headline}.",
-        "reasons": reasons,
-        "next": f"{_settling(card, clone, sides, voted)}{asking}".strip(),
+        "headline": f"Inconclusive: {_open(card, clone, sides, voted)}.",
+        "reasons": [*reasons, *_votes_words(voted)],
+        "next": f"{_settling(card, clone, sides, voted)} {_asking(card, voted)}".strip(),
     }
+
+
+def _asking(card: Numbers, voted: Numbers | None) -> str:
+    return "" if voted else f"Blind votes say what readers think: style-clone vote {card['persona']}"
+
+
+def _open(card: Numbers, clone: Numbers, sides: Mapping[str, int], voted: Numbers | None) -> str:
+    """What is not settled, in few words: voice, or for a clone that wins on it the first thing that stands in its way."""
+    voice, author = card["contrasts"]["voice"], card["author"]
+    if voice["low"] <= 0:
+        return f"this writing does not settle whether the clone or the prompt is nearer to {author}"
+    if not _wins(voice):
+        return f"the clone is nearer to {author} than the best prompt is, but perhaps by too little to train for"
+    obstacles = {
+        _spoken(sides, -1, "against it"): -1 in sides.values(),
+        "neither habits nor held-out fit confirms it": 1 not in sides.values(),
+        "the votes prefer the prompt": voted is not None and voted["high"] < 0.5,
+        "this writing does not settle whether it answers as well": bool(_unsettled(clone)),
+        "the votes do not confirm it": True,
+    }
+    but = next(words for words, holds in obstacles.items() if holds)
+    return f"the clone writes more like {author} than the best prompt does, but {but}"
 
 
 def _unsettled(clone: Numbers) -> Numbers:
@@ -171,24 +183,38 @@ def _unsettled(clone: Numbers) -> Numbers:
 
 def _settling(card: Numbers, clone: Numbers, sides: Mapping[str, int], voted: Numbers | None) -> str:
     """How many more replies or votes would settle it, as far as numbers can."""
-    contrasts, replies = card["contrasts"], card["sizes"]["test_replies"]
-    wins = _wins(contrasts["voice"])
-    if wins and -1 in sides.values():
+    replies, is_large = card["sizes"]["test_replies"], card["contrasts"]["voice"]["value"] >= LEAST_GAIN
+    if is_large and (-1 in sides.values() or (voted is not None and voted["preferred"] <= 0.5)):
         return "More of the same would not settle it; another recipe may: style-clone compare."
-    wanted = []
-    if not wins:
-        wanted.append(replies_to_settle(contrasts["voice"], replies))
-    elif 1 not in sides.values():
-        wanted.append(replies_to_agree(contrasts, replies))
-    if _unsettled(clone):
-        wanted.append(replies_to_answer(contrasts["relevance"], replies))
+    wanted = _replies_wanted(card, clone, sides)
+    if None in wanted:
+        return ""
     told = []
     if needed := max(filter(None, wanted), default=None):
-        told.append(f"about {needed:,} test replies instead of {replies:,} (more --prompts or more writing)")
-    if voted and (more := votes_to_settle(voted)):
+        told.append(
+            f"about {needed:,} test replies instead of {replies:,} (more writing, or more --prompts where replies are left)"
+        )
+    if is_large and voted and (more := votes_to_settle(voted)):
         told.append(f"about {more:,} blind votes instead of {voted['votes']:,}")
     words = " and ".join(told)
     return f"{words[0].upper()}{words[1:]} would settle it, were all else the same." if told else ""
+
+
+def _replies_wanted(card: Numbers, clone: Numbers, sides: Mapping[str, int]) -> list[int | None]:
+    """The test replies that each open question takes, None for one that no number answers.
+
+    Of a gain that is too small there is one question alone: whether it surely is.
+    """
+    contrasts, replies = card["contrasts"], card["sizes"]["test_replies"]
+    voice = contrasts["voice"]
+    wanted = [] if _wins(voice) else [replies_to_settle(voice, replies)]
+    if voice["value"] < LEAST_GAIN:
+        return wanted
+    if 1 not in sides.values():
+        wanted.append(replies_to_agree(contrasts, replies))
+    if _unsettled(clone):
+        wanted.append(replies_to_answer(contrasts["relevance"], replies))
+    return wanted
 
 
 def _wins(voice: Numbers) -> bool:
@@ -218,6 +244,15 @@ def _speaking(sides: Mapping[str, int], side: int, how: str) -> list[str]:
 def _spoken(sides: Mapping[str, int], side: int, how: str) -> str:
     named = [_NAMES[name] for name, found in sides.items() if found == side]
     return f"{' and '.join(named)} {'speaks' if named == [_NAMES['fit']] else 'speak'} {how}"
+
+
+def _votes_words(voted: Numbers | None) -> list[str]:
+    """What the votes say where they count and do not confirm the clone."""
+    if voted is None or voted["low"] > 0.5:
+        return []
+    said = "The votes prefer the prompt" if voted["high"] < 0.5 else "The votes do not settle it"
+    share = f"{voted['preferred']:.0%} of {voted['votes']} for the clone"
+    return [f"{said}: {share} ({voted['low']:.0%} to {voted['high']:.0%})."]
 
 
 def _guardrails(card: Numbers, clone: Numbers) -> list[str]:
@@ -260,7 +295,7 @@ def _voice_words(card: Numbers) -> str:
     voice = card["contrasts"]["voice"]
     return (
         f"On voice the clone is {voice['value']:+.2f} from the best prompt (95% interval {voice['low']:+.2f} to "
-        f"{voice['high']:+.2f}), where 0 is other people and 1 is {card['author']}."
+        f"{voice['high']:+.2f}), where 0 is other people, 1 is {card['author']}, and more than 1 counts as 1."
     )
 
 
