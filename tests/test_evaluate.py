@@ -225,7 +225,7 @@ def test_ninety_five_percent_intervals_hold_the_truth_about_so_often() -> None:
     ("low", "high", "said"),
     [
         (-0.5, -0.1, "The clone predicts this writer better than the prompt does"),
-        (0.1, 0.5, "so a prompt is enough"),
+        (0.1, 0.5, "The prompt predicts this writer better than the clone does: the clone 2.25"),
         (-0.1, 0.1, "Clone and prompt cannot be told apart"),
         (0.0, 0.0, "Clone and prompt cannot be told apart"),
     ],
@@ -241,7 +241,8 @@ def test_the_verdict_is_the_interval_in_words(low: float, high: float, said: str
     sentence = quick.sentence(scorecard)
     assert said in sentence
     assert "2.25" in sentence
-    assert "2.50" in sentence
+    assert "the prompt 2.50" in sentence
+    assert "enough" not in sentence, "fit alone does not say that a prompt writes like them"
     assert sentence.endswith("From 60 replies in 12 conversations.")
     assert quick.sentence({**scorecard, "exploratory": True}).endswith("conversations: exploratory.")
     assert "Too little to say which is better" in quick.sentence({**scorecard, "conversations": 4})

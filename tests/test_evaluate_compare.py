@@ -425,6 +425,7 @@ def numbers(
 
     return {
         "author": "Nell",
+        "sizes": {"test_conversations": 30},
         "gate": {"passed": True, "failed": []},
         "candidates": [{"role": role, "faults": faults.get(role, {})} for role in ("a", "b")],
         "contrasts": {
@@ -487,6 +488,14 @@ def test_relevance_that_is_lost_is_told_and_decides_nothing(low: float, high: fl
     found = nearer(given)
     assert found["code"] == "b_nearer"
     assert [reason for reason in found["reasons"] if "fit their prompts" in reason] == said
+
+
+def test_of_few_conversations_neither_is_called_nearer() -> None:
+    given = numbers((0.12, 0.12, 0.12), a={"copying": "9% copy", "relevance": "10% fit"})
+    found = nearer({**given, "sizes": {"test_conversations": 1}})
+    assert found["code"] == "cannot_measure"
+    assert found["headline"] == "Cannot measure: the test replies are of 1 conversation; 5 are needed."
+    assert found["reasons"] == ["A fails copying: 9% copy."], "fit and relevance have no interval"
 
 
 def test_habits_that_could_not_be_measured_say_nothing_for_either() -> None:

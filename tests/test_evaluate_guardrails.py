@@ -129,6 +129,8 @@ def test_the_baseline_may_be_better_by_less_than_a_twentieth() -> None:
 
     assert "relevance" not in reasons(relevance=less(0.04), baseline=baseline)
     assert "relevance" in reasons(relevance=less(0.06), baseline=baseline)
+    said = "5% of replies fit their prompt, 60% of the baseline's; at least 54.6 points are lost"
+    assert reasons(relevance=less(0.546), baseline=baseline)["relevance"] == said
 
 
 @pytest.mark.parametrize(
@@ -149,8 +151,8 @@ def test_relevance_is_kept_or_failed_only_where_the_replies_say_so(value: float,
     found = "failed" if reasons(**given) else "unsettled" if unsettled(**given) else "kept"
     assert found == state
     if state == "unsettled":
-        told = f"{0.35 + value:.0%} of replies fit their prompt, 35% of the baseline's; {half - value:.0%} may be lost"
-        assert unsettled(**given)["relevance"].startswith(told)
+        told = f"{0.35 + value:.0%} of replies fit their prompt, 35% of the baseline's; the loss may be as much as "
+        assert unsettled(**given)["relevance"] == f"{told}{100 * (half - value):.0f} points, and 5 are allowed"
 
 
 def test_what_was_not_measured_is_not_open_either() -> None:
@@ -262,6 +264,12 @@ def test_each_limit_of_shape(changed: dict[str, float], said: str) -> None:
     assert said in reasons(shaped=replace(FINE, **changed))["shape"]
     within = {"length_ratio": 0.67, "distinct2_ratio": 0.5, "gzip_ratio": 0.5}
     assert reasons(shaped=replace(FINE, **{name: within.get(name, 0.05) for name in changed})) == {}
+
+
+@pytest.mark.parametrize(("mine", "theirs"), [(2, 3), (3, 2), (4, 6), (14, 21)])
+def test_a_length_on_the_bound_is_within_it(mine: int, theirs: int) -> None:
+    said, human = ([Reply("word " * words, "a")] for words in (mine, theirs))
+    assert reasons(shaped=replace(FINE, length_ratio=shape(said, human).length_ratio)) == {}
 
 
 def test_what_the_author_does_too_is_no_fault() -> None:

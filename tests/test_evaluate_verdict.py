@@ -24,7 +24,7 @@ def card(**changed: Any) -> dict[str, Any]:
         "persona": "nell",
         "author": "Nell Quayle",
         "gate": {"passed": True, "failed": []},
-        "sizes": {"test_replies": 120},
+        "sizes": {"test_replies": 120, "test_conversations": 30},
         "candidates": [{**row, "role": None}, {**row, "role": "prompted"}, {**row, "role": "clone"}],
         "contrasts": {
             "voice": spread(0.4, 0.2, 0.6),
@@ -46,8 +46,8 @@ def clone(**changed: Any) -> list[dict[str, Any]]:
     return [*others, {**last, **changed}]
 
 
-def votes(preferred: float, low: float, votes: int = 40, *, complete: bool = True) -> dict[str, Any]:
-    return {"votes": votes, "preferred": preferred, "low": low, "high": 1.0, "complete": complete}
+def votes(preferred: float, low: float, votes: int = 40, *, high: float = 1.0, complete: bool = True) -> dict[str, Any]:
+    return {"votes": votes, "preferred": preferred, "low": low, "high": high, "complete": complete}
 
 
 def test_a_clone_that_wins_everywhere_is_worth_it_provisionally() -> None:
@@ -60,8 +60,8 @@ def test_a_clone_that_wins_everywhere_is_worth_it_provisionally() -> None:
 def test_votes_make_it_certain_and_are_said() -> None:
     found = verdict(card(votes={"stranger": votes(0.7, 0.55)}))
     assert (found["code"], found["provisional"]) == ("worth_it", False)
-    assert "40 blind pairs" in found["headline"]
-    assert "70%" in found["headline"]
+    said = "Fine-tuning is worth it: in 40 blind pairs the clone was preferred in 70% (ties count half)."
+    assert found["headline"] == said
 
 
 @pytest.mark.parametrize("given", [votes(0.7, 0.55, 39), votes(0.7, 0.55, complete=False)], ids=["few", "unfinished"])
@@ -69,10 +69,37 @@ def test_few_or_unfinished_votes_do_not_count(given: dict[str, Any]) -> None:
     assert verdict(card(votes={"author": given}))["provisional"]
 
 
-def test_readers_can_overrule_the_verifier() -> None:
-    found = verdict(card(votes={"author": votes(0.5, 0.35)}))
+@pytest.mark.parametrize(
+    ("given", "said", "but"),
+    [
+        (
+            votes(0.62, 0.466, high=0.755),
+            "The votes do not settle it: 62% of 40 for the clone (47% to 76%).",
+            "the votes do not confirm it",
+        ),
+        (
+            votes(0.5, 0.35, high=0.65),
+            "The votes do not settle it: 50% of 40 for the clone (35% to 65%).",
+            "the votes do not confirm it",
+        ),
+        (
+            votes(0.3, 0.18, high=0.454),
+            "The votes prefer the prompt: 30% of 40 for the clone (18% to 45%).",
+            "the votes prefer the prompt",
+        ),
+    ],
+    ids=["open", "even", "lost"],
+)
+def test_readers_can_overrule_the_verifier(given: dict[str, Any], said: str, but: str) -> None:
+    found = verdict(card(votes={"author": given}))
     assert found["code"] == "inconclusive"
-    assert any("Readers did not prefer" in reason for reason in found["reasons"])
+    assert found["headline"].endswith(f"writes more like Nell Quayle than the best prompt does, but {but}.")
+    assert said in found["reasons"]
+
+
+@pytest.mark.parametrize("given", [votes(0.5, 0.35), votes(0.3, 0.18, high=0.454)], ids=["even", "lost"])
+def test_more_votes_of_the_same_would_not_make_the_clone_preferred(given: dict[str, Any]) -> None:
+    assert verdict(card(votes={"author": given}))["next"].startswith("More of the same would not settle it")
 
 
 def test_the_author_s_votes_come_before_a_stranger_s() -> None:
@@ -85,6 +112,78 @@ def test_without_a_gate_nothing_is_claimed_of_voice() -> None:
     assert found["code"] == "cannot_measure"
     assert "0.61" in found["headline"]
     assert "predicts the real replies better" in " ".join(found["reasons"])
+
+
+def test_fit_that_tells_nothing_apart_is_not_called_equal() -> None:
+    given = contrasts(fit=spread(-0.3, -0.7, 0.1))
+    reasons = verdict(card(gate={"passed": False, "failed": ["no"]}, contrasts=given))["reasons"]
+    assert reasons == [
+        "What can be said: held-out fit does not tell clone and prompt apart (-0.30 bits per byte, -0.70 to +0.10)"
+    ]
+
+
+def few(count: int) -> dict[str, Any]:
+    return {"test_replies": 40, "test_conversations": count}
+
+
+@pytest.mark.parametrize("voice", [spread(0.4, 0.4, 0.4), spread(0, 0, 0)], ids=["ahead", "even"])
+@pytest.mark.parametrize(("count", "said"), [(1, "1 conversation"), (4, "4 conversations")])
+def test_of_few_conversations_nothing_is_sure(voice: dict[str, float], count: int, said: str) -> None:
+    found = verdict(card(sizes=few(count), contrasts=contrasts(voice=voice)))
+    assert (found["code"], found["provisional"]) == ("cannot_measure", False)
+    assert found["headline"] == f"Cannot measure: the test replies are of {said}; 5 are needed."
+    assert found["reasons"] == [], "fit has no interval either"
+    assert "from more conversations" in found["next"]
+    assert verdict(card(sizes=few(5)))["code"] == "worth_it"
+
+
+def test_what_fails_at_the_gate_comes_before_the_few_conversations() -> None:
+    found = verdict(card(gate={"passed": False, "failed": ["the area is 0.61"]}, sizes=few(2)))
+    assert found["headline"] == "Cannot measure: the area is 0.61."
+    assert found["reasons"] == ["the test replies are of 2 conversations; 5 are needed"]
+
+
+COPIES, BESIDE, OPEN = (
+    "9% of replies copy 12 words",
+    "10% of replies fit their prompt",
+    "40% of replies fit their prompt",
+)
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        (
+            {"gate": {"passed": False, "failed": ["no"]}},
+            [f"The clone fails relevance: {BESIDE}.", f"The clone fails copying: {COPIES}."],
+        ),
+        ({"sizes": few(2)}, [f"The clone fails copying: {COPIES}."]),
+    ],
+    ids=["gate", "few, and relevance has no interval"],
+)
+def test_guardrails_are_told_where_voice_cannot_be_measured(changed: dict[str, Any], told: list[str]) -> None:
+    faulty = clone(failed=["relevance", "copying"], faults={"relevance": BESIDE, "copying": COPIES})
+    reasons = verdict(card(candidates=faulty, **changed))["reasons"]
+    assert [reason for reason in reasons if "fails" in reason] == told
+    half = clone(failed=["copying"], faults={"copying": COPIES}, unsettled={"relevance": OPEN})
+    reasons = verdict(card(candidates=half, **changed))["reasons"]
+    assert reasons[:2] == [f"The clone fails copying: {COPIES}.", f"Relevance is not settled: {OPEN}."]
+
+
+def test_a_rejection_tells_every_guardrail() -> None:
+    faults = {"copying": COPIES, "shape": "20% of replies loop"}
+    found = verdict(card(candidates=clone(failed=list(faults), faults=faults, unsettled={"relevance": OPEN})))
+    assert found["headline"] == f"Adapter rejected: {COPIES}."
+    assert found["reasons"][:2] == ["The clone fails shape: 20% of replies loop.", f"Relevance is not settled: {OPEN}."]
+
+
+@pytest.mark.parametrize("voted", [{}, {"author": votes(0.7, 0.55)}], ids=["no votes", "votes"])
+def test_a_clone_that_is_asked_for_nothing_is_worth_it_provisionally(voted: dict[str, Any]) -> None:
+    given = contrasts()
+    del given["relevance"]
+    found = verdict(card(contrasts=given, votes=voted))
+    assert (found["code"], found["provisional"]) == ("worth_it", True)
+    assert "Relevance could not be measured: too few different messages ask for something." in found["reasons"]
 
 
 @pytest.mark.parametrize(
@@ -111,6 +210,36 @@ def test_a_failed_guardrail_rejects_whatever_voice_says(name: str, remedy: str) 
 )
 def test_what_is_not_shown_is_inconclusive(changed: dict[str, dict[str, float]]) -> None:
     assert verdict(card(contrasts=contrasts(**changed)))["code"] == "inconclusive"
+
+
+LIKER = "the clone writes more like Nell Quayle than the best prompt does, but "
+
+
+@pytest.mark.parametrize(
+    ("changed", "headline"),
+    [
+        (
+            {"voice": spread(0.3, -0.01, 0.6)},
+            "this writing does not settle whether the clone or the prompt is nearer to Nell Quayle",
+        ),
+        (
+            {"voice": spread(0.08, 0.04, 0.12)},
+            "the clone is nearer to Nell Quayle than the best prompt is, but perhaps by too little to train for",
+        ),
+        ({"habits": spread(-0.3, -0.5, -0.1)}, f"{LIKER}habits speak against it"),
+        ({"fit": spread(0.3, 0.2, 0.4)}, f"{LIKER}held-out fit speaks against it"),
+        (
+            {"habits": spread(-0.3, -0.5, -0.1), "fit": spread(0.3, 0.2, 0.4)},
+            f"{LIKER}habits and held-out fit speak against it",
+        ),
+        (
+            {"habits": spread(0.3, -0.1, 0.5, p=0.2), "fit": spread(-0.3, -0.7, 0.2, p=0.2)},
+            f"{LIKER}neither habits nor held-out fit confirms it",
+        ),
+    ],
+)
+def test_the_headline_says_what_is_open(changed: dict[str, dict[str, float]], headline: str) -> None:
+    assert verdict(card(contrasts=contrasts(**changed)))["headline"] == f"Inconclusive: {headline}."
 
 
 @pytest.mark.parametrize(("own", "more"), [(0.22, ", fewer than of the clone's: the rule"), (0.4, ".")])
@@ -196,6 +325,10 @@ def test_a_win_below_the_floor_is_called_what_it_is() -> None:
         (spread(0.06, -0.02, 0.14), 400),
         (spread(0.1, 0.02, 0.18), None),
         (spread(0.0995, 0.0, 0.2), None),
+        # V is cut at 1, so that its interval is longer below: that side alone reaches for the line.
+        (spread(0.2, -0.2, 0.3), 400),
+        (spread(0.0, -0.6, 0.2), 400),
+        (spread(0.2, 0.1, 0.6), None),
     ],
 )
 def test_how_many_replies_would_settle_it(gain: dict[str, float], replies: int | None) -> None:
@@ -245,11 +378,30 @@ def test_votes_that_are_won_or_lost_need_no_more(given: dict[str, Any]) -> None:
         (
             {"voice": spread(0.2, -0.2, 0.6)},
             {"author": votes(0.6, 0.45)},
-            "(more --prompts or more writing) and about 100 blind votes instead of 40 would settle it",
+            "or more --prompts where replies are left) and about 100 blind votes instead of 40 would settle it",
         ),
         ({"fit": spread(0.3, 0.2, 0.4)}, {}, "More of the same would not settle it; another recipe may"),
+        (
+            {"voice": spread(0.15, -0.02, 0.32), "habits": spread(-0.3, -0.5, -0.1)},
+            {},
+            "More of the same would not settle it; another recipe may",
+        ),
+        (
+            {"voice": spread(0.05, -0.05, 0.15), "habits": spread(-0.3, -0.5, -0.1)},
+            {"author": votes(0.6, 0.45)},
+            "About 480 test replies instead of 120 (more writing, or more --prompts where replies are left) would settle it",
+        ),
+        (
+            {
+                "voice": spread(0.2, -0.1, 0.5),
+                "habits": spread(0.1, -0.1, 0.3, p=0.3),
+                "fit": spread(-0.1, -0.3, 0.1, p=0.3),
+            },
+            {},
+            "About 720 test replies instead of 120",
+        ),
     ],
-    ids=["voice", "agreement", "votes", "both", "against"],
+    ids=["voice", "agreement", "votes", "both", "against", "open and against", "too small", "open and unconfirmed"],
 )
 def test_an_inconclusive_verdict_says_what_would_settle_it(
     changed: dict[str, dict[str, float]], voted: dict[str, Any], told: str
@@ -258,6 +410,17 @@ def test_an_inconclusive_verdict_says_what_would_settle_it(
     assert found["code"] == "inconclusive"
     assert told in found["next"]
     assert ("style-clone vote nell" in found["next"]) == (not voted)
+
+
+def test_no_number_is_told_where_one_question_has_none() -> None:
+    leaning = {"habits": spread(-0.1, -0.3, 0.1, p=0.3), "fit": spread(0.1, -0.1, 0.3, p=0.3)}
+    found = verdict(card(contrasts=contrasts(voice=spread(0.2, -0.2, 0.6), **leaning)))
+    assert found["next"] == "Blind votes say what readers think: style-clone vote nell"
+
+
+def test_more_than_the_author_counts_as_the_author() -> None:
+    told = "where 0 is other people, 1 is Nell Quayle, and more than 1 counts as 1."
+    assert verdict(card())["reasons"][0].endswith(told)
 
 
 @given(st.floats(-2, 2), st.floats(0, 2), st.floats(0, 2), st.sampled_from([0.001, 0.5]))

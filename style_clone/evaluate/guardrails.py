@@ -169,19 +169,26 @@ def unsettled(relevance: Array | None, baseline: Array | None) -> dict[str, str]
     lost = interval(relevance - baseline)
     if lost["low"] > -RELEVANCE_SLACK or lost["high"] < -RELEVANCE_SLACK:
         return {}
-    told = f"{_fitting(relevance, baseline)}; {-lost['low']:.0%} may be lost, and {RELEVANCE_SLACK:.0%} is allowed"
-    return {"relevance": told}
+    allowed = f"the loss may be as much as {_points(-lost['low'])} points, and {_points(RELEVANCE_SLACK)} are allowed"
+    return {"relevance": f"{_fitting(relevance, baseline)}; {allowed}"}
 
 
 def _irrelevant(relevance: Array | None, baseline: Array | None) -> str:
     if relevance is None or baseline is None:
         return ""
     high = interval(relevance - baseline)["high"]
-    return f"{_fitting(relevance, baseline)}; at least {-high:.0%} is lost" if high < -RELEVANCE_SLACK else ""
+    if high >= -RELEVANCE_SLACK:
+        return ""
+    return f"{_fitting(relevance, baseline)}; at least {_points(-high)} points are lost"
 
 
 def _fitting(relevance: Array, baseline: Array) -> str:
     return f"{relevance[0]:.0%} of replies fit their prompt, {baseline[0]:.0%} of the baseline's"
+
+
+def _points(share: float) -> str:
+    """A difference of shares, which is no share of anything; to a tenth, since 5.1 is more than 5."""
+    return f"{round(100 * share, 1):g}"
 
 
 def _copied(copied: Copying) -> str:

@@ -15,13 +15,15 @@ RELEVANCE_SLACK = 0.05
 so far below; it is rejected where it surely is; between the two more replies have to settle it."""
 MOST_COPIED = 0.02
 """Share of replies with a run copied from training, above the author's own rate."""
-LENGTHS = (0.67, 1.5)
-"""Bounds of the median length against the author's."""
+LENGTHS = (2 / 3, 3 / 2)
+"""Bounds of the median length against the author's, as far below as above: two words for three are not too few."""
 VOTES = 40
 """Blind votes from which on they count towards the verdict."""
 EXPLORATORY = (100, 20)
 """Under so many test replies or conversations a scorecard is exploratory."""
 LEAST_JUDGE = 100
 """Under so many of the author's replies to fit the judge on it is exploratory too."""
+LEAST_CONVERSATIONS = 5
+"""Under so many test conversations an interval says nothing: there are too few ways to resample them."""
 CERTAIN = 0.05
 """A p value under this, after Holm's correction, is no chance."""

@@ -13,7 +13,7 @@ from style_clone.evaluate.candidates import CLONE, SYSTEM, Candidate
 from style_clone.evaluate.fit import Fit
 from style_clone.evaluate.fitting import FitOf
 from style_clone.evaluate.material import Material, spread
-from style_clone.evaluate.protocol import EXPLORATORY
+from style_clone.evaluate.protocol import EXPLORATORY, LEAST_CONVERSATIONS
 from style_clone.evaluate.statistics import ratio_difference_interval
 from style_clone.models import BaseModel
 from style_clone.progress import Event, Report, silent
@@ -22,8 +22,6 @@ from style_clone.workspace import PersonaFolder, file_hash
 QUICK_PAIRS = 60
 QUICK_CHARACTERS = 250_000
 """All three read together, of pairs and of the prompts above them: some 60,000 tokens, a minute and a half of two cores."""
-LEAST_CONVERSATIONS = 5
-"""Under so many conversations an interval says nothing: there are too few ways to resample them."""
 
 
 def measure(
@@ -80,15 +78,13 @@ def provenance(material: Material) -> dict[str, Any]:
 def sentence(scorecard: dict[str, Any]) -> str:
     """One sentence a layperson understands, from the held-out fit alone."""
     bits, difference = scorecard["bits_per_byte"], scorecard["clone_minus_prompted"]
-    numbers = f"{bits['clone']:.2f} bits per byte of their real replies, the best prompt here {bits['prompted']:.2f}"
+    numbers = f"{bits['clone']:.2f} bits per byte of their real replies, the prompt {bits['prompted']:.2f}"
     if scorecard["conversations"] < LEAST_CONVERSATIONS:
         said = f"Too little to say which is better: so far the clone needs {numbers}."
     elif difference["high"] < 0:
         said = f"The clone predicts this writer better than the prompt does: {numbers}."
     elif difference["low"] > 0:
-        said = (
-            f"The prompt predicts this writer better than the clone does, so a prompt is enough: the clone {numbers}."
-        )
+        said = f"The prompt predicts this writer better than the clone does: the clone {numbers}."
     else:
         said = f"Clone and prompt cannot be told apart on this writing: the clone {numbers}."
     size = f" From {scorecard['pairs']} replies in {scorecard['conversations']} conversations"

@@ -1,6 +1,7 @@
 """What would settle an inconclusive verdict: about how many replies or votes, if they went on as those there are.
 
-An interval narrows with the root of what it is drawn from; each number here is where it would just leave out its line.
+An interval narrows with the root of what it is drawn from; each number here is where it would just leave out its line. Only
+the side on which the line lies counts: V is cut at 1, so that the other may be much shorter.
 """
 
 from __future__ import annotations
@@ -27,8 +28,7 @@ def replies_to_settle(voice: Numbers, replies: int) -> int | None:
     That is 0 from above for a gain that is large enough, else LEAST_GAIN from below. None where the estimate lies on the line
     itself, or it is settled.
     """
-    value: float = voice["value"]
-    return _replies(voice, value if value >= LEAST_GAIN else LEAST_GAIN - value, replies)
+    return _replies(voice, 0 if voice["value"] >= LEAST_GAIN else LEAST_GAIN, replies)
 
 
 def replies_to_agree(contrasts: Numbers, replies: int) -> int | None:
@@ -38,9 +38,9 @@ def replies_to_agree(contrasts: Numbers, replies: int) -> int | None:
     """
     leanings = {"habits": 1, "fit": -1}
     needed = (
-        _replies(contrasts[name], sign * contrasts[name]["value"], replies, wider=HOLM_WIDER)
+        _replies(contrasts[name], 0, replies, wider=HOLM_WIDER)
         for name, sign in leanings.items()
-        if name in contrasts
+        if name in contrasts and sign * contrasts[name]["value"] > 0
     )
     return min(filter(None, needed), default=None)
 
@@ -50,7 +50,7 @@ def replies_to_answer(relevance: Numbers, replies: int) -> int | None:
 
     None where the estimate lies on that line itself, or it is settled.
     """
-    return _replies(relevance, abs(relevance["value"] + RELEVANCE_SLACK), replies)
+    return _replies(relevance, -RELEVANCE_SLACK, replies)
 
 
 def votes_to_settle(voted: Numbers) -> int | None:
@@ -65,13 +65,15 @@ def votes_to_settle(voted: Numbers) -> int | None:
     return _tens((NORMAL_95 / (2 * ahead)) ** 2)
 
 
-def _replies(contrast: Numbers, distance: float, replies: int, *, wider: float = 1.0) -> int | None:
-    """Those with which half of the interval, made `wider`, is the distance."""
-    half: float = wider * (contrast["high"] - contrast["low"]) / 2
-    if half <= distance or distance < CLOSE:
+def _replies(contrast: Numbers, line: float, replies: int, *, wider: float = 1.0) -> int | None:
+    """Those with which the interval, made `wider`, reaches from the value just to the line."""
+    value: float = contrast["value"]
+    distance = abs(value - line)
+    reach: float = wider * (value - contrast["low"] if value > line else contrast["high"] - value)
+    if reach <= distance or distance < CLOSE:
         return None
-    return _tens(replies * (half / distance) ** 2)
+    return _tens(replies * (reach / distance) ** 2)
 
 
 def _tens(number: float) -> int:
-    return math.ceil(number / 10) * 10
+    return math.ceil(round(number / 10, 6)) * 10  # 40 is no more than 40 for what floats leave behind

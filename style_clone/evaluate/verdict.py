@@ -1,6 +1,6 @@
 """The verdict: from the scorecard's numbers to one of five words, by rules fixed before looking.
 
-cannot_measure      the verifier cannot tell the author from other people well enough
+cannot_measure      the verifier cannot tell the author from other people well enough, or there are too few conversations
 rejected            the adapter fails a guardrail, whatever it wins elsewhere
 worth_it            the clone beats the best prompt on voice, another agrees, none disagrees, and it keeps all guardrails
 prompt_is_enough    whatever the clone gains on voice, it is surely less than LEAST_GAIN
@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from style_clone.evaluate.protocol import CERTAIN, LEAST_GAIN, VOTES
+from style_clone.evaluate.protocol import CERTAIN, LEAST_CONVERSATIONS, LEAST_GAIN, VOTES
 from style_clone.evaluate.settling import replies_to_agree, replies_to_answer, replies_to_settle, votes_to_settle
 
 VOTERS = ("author", "acquaintance", "stranger")
@@ -33,7 +33,7 @@ def verdict(scorecard: Numbers) -> dict[str, Any]:
     for judge in (_cannot_measure, _rejected, _worth_it, _enough, _inconclusive):
         if found := judge(scorecard, clone, voted):
             found["reasons"] += _rival_words(scorecard)
-            return {**found, "provisional": found["code"] in ("worth_it", "prompt_is_enough") and voted is None}
+            return {**found, "provisional": _is_provisional(found["code"], scorecard, voted)}
     raise AssertionError("the last rule always holds")
 
 
@@ -43,27 +43,62 @@ def counted_votes(votes: Numbers) -> Numbers | None:
     return next((tally for tally in kinds if tally["complete"] and tally["votes"] >= VOTES), None)
 
 
+def unmeasurable(card: Numbers) -> list[str]:
+    """Why nothing sure can be said of voice, if so; of a scorecard, or a comparison."""
+    return [*card["gate"]["failed"], *too_few(card)]
+
+
+def sure_faults(card: Numbers, candidate: Numbers) -> dict[str, str]:
+    """The guardrails a candidate fails, by name, with their reasons.
+
+    Relevance goes by an interval, and of too few conversations there is none to go by.
+    """
+    unsure = ("relevance",) if too_few(card) else ()
+    return {name: fault for name, fault in candidate["faults"].items() if name not in unsure}
+
+
+def too_few(card: Numbers) -> list[str]:
+    """That there are too few conversations for any interval, if so."""
+    count = card["sizes"]["test_conversations"]
+    if count >= LEAST_CONVERSATIONS:
+        return []
+    return [f"the test replies are of {count} conversation{'s' * (count != 1)}; {LEAST_CONVERSATIONS} are needed"]
+
+
+def _is_provisional(code: str, card: Numbers, voted: Numbers | None) -> bool:
+    if code == "worth_it" and _unasked(card):
+        return True
+    return code in ("worth_it", "prompt_is_enough") and voted is None
+
+
 def _cannot_measure(card: Numbers, clone: Numbers, voted: Numbers | None) -> dict[str, Any] | None:
-    gate = card["gate"]
-    if gate["passed"]:
+    why = unmeasurable(card)
+    if not why:
         return None
+    if too_few(card):
+        wanted = "It takes writing from more conversations to measure it; blind votes do without."
+    else:
+        wanted = (
+            "More of their writing, or other people's beside it (--impostors), would make it measurable; blind votes need "
+            "neither."
+        )
     return {
         "code": "cannot_measure",
-        "headline": f"Cannot measure: {gate['failed'][0]}.",
-        "reasons": [*gate["failed"][1:], *_fit_alone(card)],
-        "next": "More of their writing, or other people's beside it (--impostors), would make it measurable; blind votes "
-        "need neither.",
+        "headline": f"Cannot measure: {why[0]}.",
+        "reasons": [*why[1:], *_guardrails(card, clone), *_fit_alone(card)],
+        "next": wanted,
     }
 
 
 def _rejected(card: Numbers, clone: Numbers, voted: Numbers | None) -> dict[str, Any] | None:
     if not clone["failed"]:
         return None
-    faults = list(clone["faults"].values())
+    first, *_ = clone["faults"].values()
+    others = _guardrails(card, clone)[1:]
     return {
         "code": "rejected",
-        "headline": f"Adapter rejected: {faults[0]}.",
-        "reasons": [*faults[1:], *_own_relevance(card, clone), _voice_words(card), *_prompt_faults(card)],
+        "headline": f"Adapter rejected: {first}.",
+        "reasons": [*others, *_own_relevance(card, clone), _voice_words(card), *_prompt_faults(card)],
         "next": f"{REMEDIES[clone['failed'][0]]}; the prompted baseline can be used meanwhile.",
     }
 
@@ -78,7 +113,7 @@ def _worth_it(card: Numbers, clone: Numbers, voted: Numbers | None) -> dict[str,
     headline = "Fine-tuning is worth it"
     if voted is not None:
         headline += (
-            f": in {voted['votes']} blind pairs {voted['preferred']:.0%} of readers took the clone for {card['author']}"
+            f": in {voted['votes']} blind pairs the clone was preferred in {voted['preferred']:.0%} (ties count half)"
         )
     else:
         headline += f": the clone writes more like {card['author']} than the best prompt does"
@@ -87,8 +122,8 @@ def _worth_it(card: Numbers, clone: Numbers, voted: Numbers | None) -> dict[str,
     return {
         "code": "worth_it",
         "headline": f"{headline}.",
-        "reasons": [_voice_words(card), *_speaking(agreements, 1, "for the clone too")],
-        "next": "" if voted else f"Blind votes would confirm it: style-clone vote {card['persona']}",
+        "reasons": [_voice_words(card), *_speaking(agreements, 1, "for the clone too"), *_unasked(card)],
+        "next": _asking(card, voted),
     }
 
 
@@ -104,28 +139,40 @@ def _enough(card: Numbers, clone: Numbers, voted: Numbers | None) -> dict[str, A
 
 
 def _inconclusive(card: Numbers, clone: Numbers, voted: Numbers | None) -> dict[str, Any]:
-    voice, unsettled = card["contrasts"]["voice"], _unsettled(clone)
     sides = _agreements(card)
-    reasons = [f"{reason}." for reason in unsettled.values()]
+    reasons = [f"{reason}." for reason in _unsettled(clone).values()]
     reasons += [*_own_relevance(card, clone), _voice_words(card)]
     reasons += _speaking(sides, -1, "against the clone")
-    if voice["low"] > 0 and 1 not in sides.values():
+    if card["contrasts"]["voice"]["low"] > 0 and 1 not in sides.values():
         reasons.append("Neither habits nor held-out fit agrees significantly.")
-    if voted is not None and voted["low"] <= 0.5:
-        reasons.append(f"Readers did not prefer the clone: {voted['preferred']:.0%} of {voted['votes']} blind votes.")
-    asking = "" if voted else f" Blind votes say what readers think: style-clone vote {card['persona']}"
-    headline = f"this writing does not settle whether the clone or the prompt is nearer to {card['author']}"
-    if unsettled and _wins(voice):
-        headline = (
-            f"the clone writes more like {card['author']} than the best prompt does, but this writing does not settle "
-            "whether it answers as well"
-        )
     return {
         "code": "inconclusive",
-        "headline": f"Inconclusive: {headline}.",
-        "reasons": reasons,
-        "next": f"{_settling(card, clone, sides, voted)}{asking}".strip(),
+        "headline": f"Inconclusive: {_open(card, clone, sides, voted)}.",
+        "reasons": [*reasons, *_votes_words(voted)],
+        "next": f"{_settling(card, clone, sides, voted)} {_asking(card, voted)}".strip(),
     }
+
+
+def _asking(card: Numbers, voted: Numbers | None) -> str:
+    return "" if voted else f"Blind votes say what readers think: style-clone vote {card['persona']}"
+
+
+def _open(card: Numbers, clone: Numbers, sides: Mapping[str, int], voted: Numbers | None) -> str:
+    """What is not settled, in few words: voice, or for a clone that wins on it the first thing that stands in its way."""
+    voice, author = card["contrasts"]["voice"], card["author"]
+    if voice["low"] <= 0:
+        return f"this writing does not settle whether the clone or the prompt is nearer to {author}"
+    if not _wins(voice):
+        return f"the clone is nearer to {author} than the best prompt is, but perhaps by too little to train for"
+    obstacles = {
+        _spoken(sides, -1, "against it"): -1 in sides.values(),
+        "neither habits nor held-out fit confirms it": 1 not in sides.values(),
+        "the votes prefer the prompt": voted is not None and voted["high"] < 0.5,
+        "this writing does not settle whether it answers as well": bool(_unsettled(clone)),
+        "the votes do not confirm it": True,
+    }
+    but = next(words for words, holds in obstacles.items() if holds)
+    return f"the clone writes more like {author} than the best prompt does, but {but}"
 
 
 def _unsettled(clone: Numbers) -> Numbers:
@@ -136,24 +183,38 @@ def _unsettled(clone: Numbers) -> Numbers:
 
 def _settling(card: Numbers, clone: Numbers, sides: Mapping[str, int], voted: Numbers | None) -> str:
     """How many more replies or votes would settle it, as far as numbers can."""
-    contrasts, replies = card["contrasts"], card["sizes"]["test_replies"]
-    wins = _wins(contrasts["voice"])
-    if wins and -1 in sides.values():
+    replies, is_large = card["sizes"]["test_replies"], card["contrasts"]["voice"]["value"] >= LEAST_GAIN
+    if is_large and (-1 in sides.values() or (voted is not None and voted["preferred"] <= 0.5)):
         return "More of the same would not settle it; another recipe may: style-clone compare."
-    wanted = []
-    if not wins:
-        wanted.append(replies_to_settle(contrasts["voice"], replies))
-    elif 1 not in sides.values():
-        wanted.append(replies_to_agree(contrasts, replies))
-    if _unsettled(clone):
-        wanted.append(replies_to_answer(contrasts["relevance"], replies))
+    wanted = _replies_wanted(card, clone, sides)
+    if None in wanted:
+        return ""
     told = []
     if needed := max(filter(None, wanted), default=None):
-        told.append(f"about {needed:,} test replies instead of {replies:,} (more --prompts or more writing)")
-    if voted and (more := votes_to_settle(voted)):
+        told.append(
+            f"about {needed:,} test replies instead of {replies:,} (more writing, or more --prompts where replies are left)"
+        )
+    if is_large and voted and (more := votes_to_settle(voted)):
         told.append(f"about {more:,} blind votes instead of {voted['votes']:,}")
     words = " and ".join(told)
     return f"{words[0].upper()}{words[1:]} would settle it, were all else the same." if told else ""
+
+
+def _replies_wanted(card: Numbers, clone: Numbers, sides: Mapping[str, int]) -> list[int | None]:
+    """The test replies that each open question takes, None for one that no number answers.
+
+    Of a gain that is too small there is one question alone: whether it surely is.
+    """
+    contrasts, replies = card["contrasts"], card["sizes"]["test_replies"]
+    voice = contrasts["voice"]
+    wanted = [] if _wins(voice) else [replies_to_settle(voice, replies)]
+    if voice["value"] < LEAST_GAIN:
+        return wanted
+    if 1 not in sides.values():
+        wanted.append(replies_to_agree(contrasts, replies))
+    if _unsettled(clone):
+        wanted.append(replies_to_answer(contrasts["relevance"], replies))
+    return wanted
 
 
 def _wins(voice: Numbers) -> bool:
@@ -174,9 +235,37 @@ def _side(contrast: Numbers | None, *, lower_is_better: bool) -> int:
 
 def _speaking(sides: Mapping[str, int], side: int, how: str) -> list[str]:
     """What is on this side, in one sentence, if anything: "Habits and held-out fit speak against the clone."."""
+    if side not in sides.values():
+        return []
+    words = _spoken(sides, side, how)
+    return [f"{words[0].upper()}{words[1:]}."]
+
+
+def _spoken(sides: Mapping[str, int], side: int, how: str) -> str:
     named = [_NAMES[name] for name, found in sides.items() if found == side]
-    words = f"{' and '.join(named)} {'speaks' if named == [_NAMES['fit']] else 'speak'} {how}."
-    return [words[0].upper() + words[1:]] if named else []
+    return f"{' and '.join(named)} {'speaks' if named == [_NAMES['fit']] else 'speak'} {how}"
+
+
+def _votes_words(voted: Numbers | None) -> list[str]:
+    """What the votes say where they count and do not confirm the clone."""
+    if voted is None or voted["low"] > 0.5:
+        return []
+    said = "The votes prefer the prompt" if voted["high"] < 0.5 else "The votes do not settle it"
+    share = f"{voted['preferred']:.0%} of {voted['votes']} for the clone"
+    return [f"{said}: {share} ({voted['low']:.0%} to {voted['high']:.0%})."]
+
+
+def _guardrails(card: Numbers, clone: Numbers) -> list[str]:
+    """Every guardrail that the clone fails and then those that are not settled, in a sentence each."""
+    failed = [f"The clone fails {name}: {fault}." for name, fault in sure_faults(card, clone).items()]
+    return failed + [f"{name.capitalize()} is not settled: {reason}." for name, reason in _unsettled(clone).items()]
+
+
+def _unasked(card: Numbers) -> list[str]:
+    """That nobody knows whether the clone answers what it is asked, where the author was asked for nothing."""
+    if "relevance" in card["contrasts"]:
+        return []
+    return ["Relevance could not be measured: too few different messages ask for something."]
 
 
 def _beside_voice(card: Numbers) -> list[str]:
@@ -206,7 +295,7 @@ def _voice_words(card: Numbers) -> str:
     voice = card["contrasts"]["voice"]
     return (
         f"On voice the clone is {voice['value']:+.2f} from the best prompt (95% interval {voice['low']:+.2f} to "
-        f"{voice['high']:+.2f}), where 0 is other people and 1 is {card['author']}."
+        f"{voice['high']:+.2f}), where 0 is other people, 1 is {card['author']}, and more than 1 counts as 1."
     )
 
 
@@ -223,11 +312,16 @@ def _rival_words(card: Numbers) -> list[str]:
 
 
 def _fit_alone(card: Numbers) -> list[str]:
+    """The held-out fit, which needs nobody to compare with; but conversations enough, or its interval says nothing."""
     fit = card["contrasts"].get("fit")
-    if not fit:
+    if not fit or too_few(card):
         return []
     better = "clone" if fit["high"] < 0 else "prompt" if fit["low"] > 0 else None
-    said = f"the {better} predicts the real replies better" if better else "clone and prompt predict them equally well"
+    said = (
+        f"the {better} predicts the real replies better"
+        if better
+        else "held-out fit does not tell clone and prompt apart"
+    )
     return [f"What can be said: {said} ({fit['value']:+.2f} bits per byte, {fit['low']:+.2f} to {fit['high']:+.2f})"]
 
 
