@@ -401,7 +401,7 @@ def test_no_judge_is_left_where_one_was_trained_on_all_it_learns_from(
     line: Line, stand: Stand, chats: PersonaFolder
 ) -> None:
     trained_too(chats, line.folder.split("judge"))
-    row = stand.row("nell", "chats", "--prompts", "4")
+    row = stand.row("nell", "chats", "--prompts", "10")
     assert row["verdict"]["headline"] == "Cannot measure: there are no judge replies of the author."
     assert row["contrasts"]["fit"]["value"]
 
@@ -425,7 +425,6 @@ def numbers(
 
     return {
         "author": "Nell",
-        "sizes": {"test_conversations": 30},
         "gate": {"passed": True, "failed": []},
         "candidates": [{"role": role, "faults": faults.get(role, {})} for role in ("a", "b")],
         "contrasts": {
@@ -491,11 +490,12 @@ def test_relevance_that_is_lost_is_told_and_decides_nothing(low: float, high: fl
 
 
 def test_of_few_conversations_neither_is_called_nearer() -> None:
-    given = numbers((0.12, 0.12, 0.12), a={"copying": "9% copy", "relevance": "10% fit"})
-    found = nearer({**given, "sizes": {"test_conversations": 1}})
+    few = "the test replies are of 1 conversation; 5 are needed"
+    given = numbers((0.12, 0.12, 0.12), a={"copying": "9% copy"})
+    found = nearer({**given, "gate": {"passed": False, "failed": [few]}, "contrasts": {}})
     assert found["code"] == "cannot_measure"
-    assert found["headline"] == "Cannot measure: the test replies are of 1 conversation; 5 are needed."
-    assert found["reasons"] == ["A fails copying: 9% copy."], "fit and relevance have no interval"
+    assert found["headline"] == f"Cannot measure: {few}."
+    assert found["reasons"] == ["Held-out fit could not be measured.", "A fails copying: 9% copy."]
 
 
 def test_habits_that_could_not_be_measured_say_nothing_for_either() -> None:

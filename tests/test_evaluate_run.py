@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from style_clone import baseline, demo
-from style_clone.conversation import read_pairs
+from style_clone.conversation import Pair, read_pairs
 from style_clone.evaluate import blind, contest, fitting
 from style_clone.evaluate import run as evaluation
 from style_clone.evaluate.candidates import PROMPTED
@@ -246,6 +246,29 @@ def test_too_few_people_to_compare_with_cannot_be_measured(
             assert tried[row["id"], row["setting"]] == best < 0, "bits per byte, the fewer the better"
     prompted = next(row for row in card["candidates"] if row["role"] == "prompted")
     assert tried[prompted["id"], prompted["setting"]] == max(tried.values())
+
+
+def test_of_few_conversations_nothing_is_called_sure(
+    folder: PersonaFolder, base: BaseModel, endpoint: FakeEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Drawn anew they are the same ones, so that every interval would be narrow, however few the replies."""
+    choose = evaluation.spread
+
+    def of_two_conversations(pairs: Sequence[Pair], count: int) -> list[Pair]:
+        names = list(dict.fromkeys(pair.conversation for pair in pairs))[:2]
+        return choose([pair for pair in pairs if pair.conversation in names], count)
+
+    monkeypatch.setattr(evaluation, "spread", of_two_conversations)
+    answering(endpoint, base, oracle(folder), assistant)
+    told: list[Event] = []
+    card = evaluate(folder, base, endpoint, told, prompts=8)
+    few = "the test replies are of 2 conversations; 5 are needed"
+    assert card["sizes"]["test_conversations"] == 2
+    assert few in card["gate"]["failed"]
+    assert (card["verdict"]["code"], card["contrasts"]) == ("cannot_measure", {})
+    assert all(row["relevance"] is None and "relevance" not in row["failed"] for row in card["candidates"])
+    assert few in folder.scorecard_page.read_text()
+    assert "conversations" in card["verdict"]["next"]
 
 
 def eights(text: str) -> Iterator[tuple[str, ...]]:

@@ -126,21 +126,14 @@ def few(count: int) -> dict[str, Any]:
     return {"test_replies": 40, "test_conversations": count}
 
 
-@pytest.mark.parametrize("voice", [spread(0.4, 0.4, 0.4), spread(0, 0, 0)], ids=["ahead", "even"])
-@pytest.mark.parametrize(("count", "said"), [(1, "1 conversation"), (4, "4 conversations")])
-def test_of_few_conversations_nothing_is_sure(voice: dict[str, float], count: int, said: str) -> None:
-    found = verdict(card(sizes=few(count), contrasts=contrasts(voice=voice)))
+def test_who_has_few_conversations_is_told_to_bring_more() -> None:
+    gate = {"passed": False, "failed": ["the area is 0.61", "the test replies are of 2 conversations; 5 are needed"]}
+    found = verdict(card(gate=gate, sizes=few(2), contrasts={}))
     assert (found["code"], found["provisional"]) == ("cannot_measure", False)
-    assert found["headline"] == f"Cannot measure: the test replies are of {said}; 5 are needed."
-    assert found["reasons"] == [], "fit has no interval either"
-    assert "from more conversations" in found["next"]
-    assert verdict(card(sizes=few(5)))["code"] == "worth_it"
-
-
-def test_what_fails_at_the_gate_comes_before_the_few_conversations() -> None:
-    found = verdict(card(gate={"passed": False, "failed": ["the area is 0.61"]}, sizes=few(2)))
     assert found["headline"] == "Cannot measure: the area is 0.61."
-    assert found["reasons"] == ["the test replies are of 2 conversations; 5 are needed"]
+    assert found["reasons"] == ["the test replies are of 2 conversations; 5 are needed"], "fit has no interval either"
+    assert "from more conversations" in found["next"]
+    assert "--impostors" in verdict(card(gate=gate, sizes=few(5), contrasts={}))["next"]
 
 
 COPIES, BESIDE, OPEN = (
@@ -150,23 +143,13 @@ COPIES, BESIDE, OPEN = (
 )
 
 
-@pytest.mark.parametrize(
-    ("changed", "told"),
-    [
-        (
-            {"gate": {"passed": False, "failed": ["no"]}},
-            [f"The clone fails relevance: {BESIDE}.", f"The clone fails copying: {COPIES}."],
-        ),
-        ({"sizes": few(2)}, [f"The clone fails copying: {COPIES}."]),
-    ],
-    ids=["gate", "few, and relevance has no interval"],
-)
-def test_guardrails_are_told_where_voice_cannot_be_measured(changed: dict[str, Any], told: list[str]) -> None:
+def test_guardrails_are_told_where_voice_cannot_be_measured() -> None:
+    gate = {"passed": False, "failed": ["no"]}
     faulty = clone(failed=["relevance", "copying"], faults={"relevance": BESIDE, "copying": COPIES})
-    reasons = verdict(card(candidates=faulty, **changed))["reasons"]
-    assert [reason for reason in reasons if "fails" in reason] == told
+    reasons = verdict(card(candidates=faulty, gate=gate))["reasons"]
+    assert reasons[:2] == [f"The clone fails relevance: {BESIDE}.", f"The clone fails copying: {COPIES}."]
     half = clone(failed=["copying"], faults={"copying": COPIES}, unsettled={"relevance": OPEN})
-    reasons = verdict(card(candidates=half, **changed))["reasons"]
+    reasons = verdict(card(candidates=half, gate=gate))["reasons"]
     assert reasons[:2] == [f"The clone fails copying: {COPIES}.", f"Relevance is not settled: {OPEN}."]
 
 

@@ -27,7 +27,7 @@ from style_clone.evaluate.guardrails import (
 from style_clone.evaluate.habits import HabitMatch
 from style_clone.evaluate.leakage import Copies
 from style_clone.evaluate.material import Adapter, Material
-from style_clone.evaluate.protocol import EXPLORATORY, LEAST_JUDGE
+from style_clone.evaluate.protocol import EXPLORATORY, LEAST_CONVERSATIONS, LEAST_JUDGE
 from style_clone.evaluate.scales import Scales
 from style_clone.evaluate.statistics import Array, Resamples, holm, interval, interval_if_any, sign_flip
 from style_clone.evaluate.voice import VoiceMatch
@@ -159,7 +159,12 @@ class Card:
         }
 
     def contrasts(self, one: Measured, other: Measured) -> dict[str, Any]:
-        """One less the other, such as clone less best prompted, by metric; p-values by Holm over voice, habits and fit."""
+        """One less the other, such as clone less best prompted, by metric; p-values by Holm over voice, habits and fit.
+
+        None of too few conversations to have an interval.
+        """
+        if len(self.scales.resamples.names) < LEAST_CONVERSATIONS:
+            return {}
         found = {"fit": self._fit_contrast(one, other)}
         if one.voice and other.voice:
             p_value = sign_flip(one.voice.means - other.voice.means)
@@ -213,9 +218,12 @@ class Card:
 def relevance_of(material: Material, embed: Callable[..., Any]) -> Relevance | None:
     """The prompts relevance is measured on: not the general ones that stand above a letter, which any reply fits.
 
-    None where there are not enough different ones to tell a reply's own from.
+    None where there are not enough different ones to tell a reply's own from, or conversations for an interval.
     """
-    prompts = [asked(pair) for pair in material.test if pair.asked_by != "template"]
+    pairs = [pair for pair in material.test if pair.asked_by != "template"]
+    if len({pair.conversation for pair in pairs}) < LEAST_CONVERSATIONS:
+        return None
+    prompts = [asked(pair) for pair in pairs]
     return Relevance.of(prompts, embed) if len(set(prompts)) > DISTRACTORS else None
 
 

@@ -1,6 +1,6 @@
 """Which of two adapters is nearer to the author: from a comparison's numbers to one plain sentence, by fixed rules.
 
-cannot_measure        the verifier cannot tell the author from other people well enough, or there are too few conversations
+cannot_measure        the verifier cannot tell the author from other people well enough
 a_nearer, b_nearer    the interval of the difference in voice leaves out 0, and nothing speaks against it
 mixed                 one is nearer on voice, but another metric significantly says the opposite, or that one fails a
                       guardrail which the other passes
@@ -13,23 +13,22 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from style_clone.evaluate.protocol import CERTAIN
-from style_clone.evaluate.verdict import sure_faults, too_few, unmeasurable
 
 Numbers = Mapping[str, Any]
 NAMES = {"habits": "Habits", "fit": "Held-out fit"}
 
 
 def nearer(comparison: Numbers) -> dict[str, Any]:
-    """`{"code", "headline", "reasons"}` for a comparison with author, sizes, gate, candidates and contrasts, B less A."""
-    failed = {side: sure_faults(comparison, _candidate(comparison, side)) for side in ("a", "b")}
-    guardrails = list(_guardrails(failed))
-    if why := unmeasurable(comparison):
+    """`{"code", "headline", "reasons"}` for a comparison with author, gate, candidates and contrasts, which are B less A."""
+    failed = {side: _candidate(comparison, side)["faults"] for side in ("a", "b")}
+    gate, guardrails = comparison["gate"], list(_guardrails(failed))
+    if not gate["passed"]:
+        headline, more = f"Cannot measure: {gate['failed'][0]}.", gate["failed"][1:]
         # The held-out fit alone needs nobody to compare with.
-        fit = [] if too_few(comparison) else [_metric(comparison, "fit")]
         return {
             "code": "cannot_measure",
-            "headline": f"Cannot measure: {why[0]}.",
-            "reasons": [*why[1:], *fit, *guardrails],
+            "headline": headline,
+            "reasons": [*more, _metric(comparison, "fit"), *guardrails],
         }
     reasons = [*(_metric(comparison, name) for name in NAMES), *_relevance(comparison), *guardrails]
     voice = comparison["contrasts"]["voice"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from style_clone.conversation import Pair
 from style_clone.evaluate.generating import real_replies
@@ -11,7 +11,7 @@ from style_clone.evaluate.habits import Habits
 from style_clone.evaluate.humans import Humans
 from style_clone.evaluate.impostors import Impostor, split_for_test
 from style_clone.evaluate.material import Material
-from style_clone.evaluate.protocol import LEAST_IMPOSTORS
+from style_clone.evaluate.protocol import LEAST_CONVERSATIONS, LEAST_IMPOSTORS
 from style_clone.evaluate.replies import Reply
 from style_clone.evaluate.statistics import Resamples
 from style_clone.evaluate.verifier import Gate
@@ -39,20 +39,31 @@ class Scales:
             unseen={impostor.name: real_replies(impostor.pairs) for impostor in unseen},
         )
         resamples = Resamples.of([pair.conversation for pair in material.test], seed=seed)
+        few = _too_few(len(resamples.names))
         if not (humans.judge and humans.fitted and humans.unseen):
             others = "is one other writer" if impostors else "are no other writers"
             compare = f"{others} to compare with; {LEAST_IMPOSTORS} are needed"
             missing = compare if humans.judge else "are no judge replies of the author"
-            return cls(humans, resamples, Gate(None, None, (f"there {missing}",)), None, None)
+            return cls(humans, resamples, Gate(None, None, (f"there {missing}", *few)), None, None)
         names = _names(material, impostors)
         voice = Voice.fit(humans, resamples, names=names, seed=seed)
-        return cls(humans, resamples, voice.gate(seed=seed), voice, _habits(humans, resamples, names))
+        gate = voice.gate(seed=seed)
+        gate = replace(gate, failed=(*gate.failed, *few))
+        return cls(humans, resamples, gate, voice, _habits(humans, resamples, names))
 
     def score(self, replies: Sequence[Reply]) -> float:
         """How much replies read like the author's to the verifier; what prompts are chosen by on DEV."""
         if self.voice is None or not replies:
             return 0.0
         return float(self.voice.logits(replies).mean())
+
+
+def _too_few(conversations: int) -> list[str]:
+    """Of so few conversations no interval says anything, and nothing can be called sure."""
+    if conversations >= LEAST_CONVERSATIONS:
+        return []
+    counted = f"{conversations} conversation{'s' * (conversations != 1)}"
+    return [f"the test replies are of {counted}; {LEAST_CONVERSATIONS} are needed"]
 
 
 def _habits(humans: Humans, resamples: Resamples, names: set[str]) -> Habits | None:

@@ -43,28 +43,6 @@ def counted_votes(votes: Numbers) -> Numbers | None:
     return next((tally for tally in kinds if tally["complete"] and tally["votes"] >= VOTES), None)
 
 
-def unmeasurable(card: Numbers) -> list[str]:
-    """Why nothing sure can be said of voice, if so; of a scorecard, or a comparison."""
-    return [*card["gate"]["failed"], *too_few(card)]
-
-
-def sure_faults(card: Numbers, candidate: Numbers) -> dict[str, str]:
-    """The guardrails a candidate fails, by name, with their reasons.
-
-    Relevance goes by an interval, and of too few conversations there is none to go by.
-    """
-    unsure = ("relevance",) if too_few(card) else ()
-    return {name: fault for name, fault in candidate["faults"].items() if name not in unsure}
-
-
-def too_few(card: Numbers) -> list[str]:
-    """That there are too few conversations for any interval, if so."""
-    count = card["sizes"]["test_conversations"]
-    if count >= LEAST_CONVERSATIONS:
-        return []
-    return [f"the test replies are of {count} conversation{'s' * (count != 1)}; {LEAST_CONVERSATIONS} are needed"]
-
-
 def _is_provisional(code: str, card: Numbers, voted: Numbers | None) -> bool:
     if code == "worth_it" and _unasked(card):
         return True
@@ -72,10 +50,10 @@ def _is_provisional(code: str, card: Numbers, voted: Numbers | None) -> bool:
 
 
 def _cannot_measure(card: Numbers, clone: Numbers, voted: Numbers | None) -> dict[str, Any] | None:
-    why = unmeasurable(card)
-    if not why:
+    gate = card["gate"]
+    if gate["passed"]:
         return None
-    if too_few(card):
+    if card["sizes"]["test_conversations"] < LEAST_CONVERSATIONS:
         wanted = "It takes writing from more conversations to measure it; blind votes do without."
     else:
         wanted = (
@@ -84,8 +62,8 @@ def _cannot_measure(card: Numbers, clone: Numbers, voted: Numbers | None) -> dic
         )
     return {
         "code": "cannot_measure",
-        "headline": f"Cannot measure: {why[0]}.",
-        "reasons": [*why[1:], *_guardrails(card, clone), *_fit_alone(card)],
+        "headline": f"Cannot measure: {gate['failed'][0]}.",
+        "reasons": [*gate["failed"][1:], *_guardrails(clone), *_fit_alone(card)],
         "next": wanted,
     }
 
@@ -94,7 +72,7 @@ def _rejected(card: Numbers, clone: Numbers, voted: Numbers | None) -> dict[str,
     if not clone["failed"]:
         return None
     first, *_ = clone["faults"].values()
-    others = _guardrails(card, clone)[1:]
+    others = _guardrails(clone)[1:]
     return {
         "code": "rejected",
         "headline": f"Adapter rejected: {first}.",
@@ -255,9 +233,9 @@ def _votes_words(voted: Numbers | None) -> list[str]:
     return [f"{said}: {share} ({voted['low']:.0%} to {voted['high']:.0%})."]
 
 
-def _guardrails(card: Numbers, clone: Numbers) -> list[str]:
+def _guardrails(clone: Numbers) -> list[str]:
     """Every guardrail that the clone fails and then those that are not settled, in a sentence each."""
-    failed = [f"The clone fails {name}: {fault}." for name, fault in sure_faults(card, clone).items()]
+    failed = [f"The clone fails {name}: {fault}." for name, fault in clone["faults"].items()]
     return failed + [f"{name.capitalize()} is not settled: {reason}." for name, reason in _unsettled(clone).items()]
 
 
@@ -312,9 +290,9 @@ def _rival_words(card: Numbers) -> list[str]:
 
 
 def _fit_alone(card: Numbers) -> list[str]:
-    """The held-out fit, which needs nobody to compare with; but conversations enough, or its interval says nothing."""
+    """The held-out fit, which needs nobody to compare with."""
     fit = card["contrasts"].get("fit")
-    if not fit or too_few(card):
+    if not fit:
         return []
     better = "clone" if fit["high"] < 0 else "prompt" if fit["low"] > 0 else None
     said = (
