@@ -124,6 +124,7 @@ def test_a_clone_that_writes_like_its_author_is_worth_it(held: Held) -> None:
     assert 0.7 < clone["voice"]["s"]["value"] < 1.3  # the author against themselves
     assert clone["habits"]["value"] == pytest.approx(1, abs=0.3)
     assert clone["failed"] == []
+    assert {row["relevance_replies"] for row in card["candidates"]} == {answering_somebody(held.folder, 60)}
     assert prompted["voice"]["s"]["value"] < 0.5
     assert card["contrasts"]["voice"]["low"] > 0.1
     assert card["verdict"]["code"] == "worth_it", card["verdict"]
@@ -132,6 +133,12 @@ def test_a_clone_that_writes_like_its_author_is_worth_it(held: Held) -> None:
     assert all(thousand[side]["seconds"] > 0 for side in ("clone", "prompted"))
     assert len(card["examples"]) == 8
     assert any("clone" in event.text for event in held.told)
+
+
+def answering_somebody(folder: PersonaFolder, prompts: int) -> int:
+    """Test pairs whose message asks for something, of those that are measured."""
+    material, _ = evaluation.held_out(folder, prompts)
+    return sum(pair.asked_by != "template" for pair in material.test)
 
 
 def test_everything_is_kept_for_reading_and_voting(held: Held) -> None:

@@ -129,6 +129,8 @@ class Card:
                 "specificity": None if each.specificity is None else interval(each.specificity),
             },
             "relevance": None if each.relevance is None else interval(each.relevance),
+            "relevance_replies": self.relevance
+            and len(self.relevance.answers(self.contest.replies(each.candidate.id))),
             "copying": each.copying.to_json(),
             "extraction": self._extraction(each.candidate),
             "shape": each.shape.to_json(),

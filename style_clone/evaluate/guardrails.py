@@ -69,9 +69,13 @@ class Relevance:
         hits: NDArray[np.bool_] = (near > nearest_other) & np.array([bool(reply.text.strip()) for reply in replies])
         return hits
 
+    def answers(self, replies: Sequence[Reply]) -> list[Reply]:
+        """Those that answer one of these prompts."""
+        return [reply for reply in replies if reply.prompt in self.places]
+
     def draws(self, replies: Sequence[Reply], resamples: Resamples) -> Array:
         """The share of hits, of replies to these prompts, under every draw of conversations, (R + 1,)."""
-        answers = [reply for reply in replies if reply.prompt in self.places]
+        answers = self.answers(replies)
         return resamples.mean(self.hits(answers), [reply.conversation for reply in answers])
 
 
