@@ -37,6 +37,7 @@ KINDS = {
     "quick": scorecards.quick,
     "cannot-measure": scorecards.cannot_measure,
     "overdone": scorecards.overdone,
+    "with-rival": scorecards.with_rival,
 }
 SECTIONS = ("voice", "habits", "fit", "guardrails", "examples", "votes", "cost", "methods")
 VOID = {"meta", "link", "br", "img", "input", "hr"}
@@ -330,6 +331,13 @@ def test_a_quick_scorecard_says_what_it_left_out() -> None:
     assert "60 unseen replies" in seen.text["top"]
     assert "A quick look" in seen.text["top"]
     assert "Inconclusive" not in seen.text["top"], "held-out fit alone decides nothing"
+
+
+def test_a_page_with_a_rival_says_what_was_sent_to_it() -> None:
+    page, with_rival = render(scorecards.full()), render(scorecards.with_rival())
+    assert "nothing was sent anywhere" in page
+    assert "nothing was sent anywhere" not in with_rival
+    assert "were sent to the server of Llama-3.3-70B" in with_rival
 
 
 def test_what_cannot_be_measured_is_not_drawn() -> None:

@@ -137,7 +137,8 @@ DEFINITIONS: tuple[tuple[str, str, str], ...] = (
     (
         "candidates",
         "Candidates",
-        "Same base model, decoding, length and messages for all. Every setting was chosen on DEV, a part of the "
+        "Same base model, decoding, length and messages for all; a rival (--rival) has a base model and decoding of its own, "
+        "and decides nothing. Every setting was chosen on DEV, a part of the "
         "writing that is neither "
         "trained on nor tested on, the prompts' as well: by voice, or by held-out fit where voice cannot be measured. "
         "The comparison that decides was fixed beforehand: the "

@@ -37,9 +37,17 @@ def render(scorecard: Mapping[str, Any]) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"><meta name="robots" content="noindex">'
         f"<title>{title}</title><style>{CSS}</style></head>\n"
         f'<body><a class="skip" href="#voice">Skip to the numbers</a><main>{top(card)}{body}</main>'
-        f"<footer><p>Made by style-clone. Everything on this page was measured on the machine that made it; nothing was "
-        f"sent anywhere.</p></footer></body></html>\n"
+        f"<footer><p>Made by style-clone. {escape(_origin(card))}</p></footer></body></html>\n"
     )
+
+
+def _origin(card: Card) -> str:
+    """Where the page was made, and what left that machine for it."""
+    here = "Everything on this page was measured on the machine that made it"
+    if rival := card.part("rival"):
+        sent = "the held-out messages and the prompts, which quote the writing, were sent to the server of"
+        return f"{here}, but {sent} {rival.get('model') or 'the rival'}."
+    return f"{here}; nothing was sent anywhere."
 
 
 def write_page(folder: PersonaFolder, scorecard: Mapping[str, Any]) -> Path:
