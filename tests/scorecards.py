@@ -391,6 +391,19 @@ def unsettled() -> dict[str, Any]:
     return found
 
 
+def nobody_to_compare_with() -> dict[str, Any]:
+    """A full scorecard of an author beside whom nobody else's writing is there."""
+    found = cannot_measure()
+    found["gate"] = {
+        "passed": False,
+        "auc": None,
+        "null_high": None,
+        "failed": ["there are no other writers to compare with"],
+    }
+    found["verdict"] = verdict(found)
+    return found
+
+
 def with_rival() -> dict[str, Any]:
     """A full scorecard in which a bigger model took part, behind somebody's URL."""
     found = full()

@@ -38,6 +38,7 @@ KINDS = {
     "cannot-measure": scorecards.cannot_measure,
     "overdone": scorecards.overdone,
     "with-rival": scorecards.with_rival,
+    "nobody": scorecards.nobody_to_compare_with,
 }
 SECTIONS = ("voice", "habits", "fit", "guardrails", "examples", "votes", "cost", "methods")
 VOID = {"meta", "link", "br", "img", "input", "hr"}
@@ -202,7 +203,8 @@ def test_the_head_says_it_all() -> None:
         "131 unseen replies in 18 conversations",
         "Next: Forty blind votes",
         "0.94",
-        "prompt −0.31",
+        "0.94 clone",
+        "best prompt −0.31",
         "✓ copying",
     ):
         assert told in top, told
@@ -235,7 +237,9 @@ def test_marks_stand_between_other_people_and_the_author() -> None:
 def test_more_like_them_than_they_are_is_said_and_what_is_off_the_picture_shows_it() -> None:
     seen = outline(scorecards.full())
     assert seen.text["voice"].count(BEYOND) == 3, "the axis, the picture and the row of the clone with memory"
+    assert BEYOND not in seen.text["top"]
     page = render(scorecards.overdone())
+    assert f"over 1.25 is “{BEYOND}”" in Outline(page).text["top"]
     assert "The clone: 5.00, 95% interval 3.10 to 7.00, more like them than they are" in page
     assert 'd="M9 0-3-8V8Z"' in page, "an arrow to the right"
     assert places(page, "clone") == [97.0]
@@ -275,9 +279,10 @@ def test_what_so_few_replies_do_not_settle_is_said_at_the_top() -> None:
 
 def test_the_comparison_says_who_is_better_and_what_may_be_chance() -> None:
     text = " ".join(outline(scorecards.full()).text["voice"].split())
-    assert "Voice match +1.25 0.94 to 1.51 ✓ clone better p < 0.001 by chance" in text
-    assert "Bits per byte −0.341 −0.392 to −0.288 ✓ clone better p < 0.001 by chance" in text
-    assert "Relevance +0.02 −0.04 to 0.08 – no clear difference" in text
+    assert "p is corrected for 3 tests." in text
+    assert "Voice match, V (at most 1) +1.25 0.94 to 1.51 ✓ clone better p < 0.001 Habits" in text
+    assert "Bits per byte −0.341 −0.392 to −0.288 ✓ clone better p < 0.001 Relevance" in text
+    assert "Relevance, in points +2.0 −4.0 to 8.0 – no clear difference" in text
     found = scorecards.full()
     found["contrasts"]["habits"] = {**scorecards.between(-0.3, -0.5, -0.1), "p_holm": 0.2}
     found["contrasts"]["fit"] = {**scorecards.between(0.1, 0.05, 0.2), "p_holm": 0.01}
@@ -350,6 +355,24 @@ def test_what_cannot_be_measured_is_not_drawn() -> None:
     assert places(render(scorecards.cannot_measure()), "clone") == []
 
 
+def test_the_judge_is_told_with_what_it_rests_on() -> None:
+    text = " ".join(outline(scorecards.full()).text["voice"].split())
+    assert "AUC of 0.94 (0.89 to 0.98), on about 13 bundles of ten of the author's replies." in text
+    assert "chance alone reaches 0.69; it must be above that too." in text
+    found = scorecards.full()
+    found["gate"] |= {"auc": scorecards.between(1, 1, 1), "bundles": 4}
+    text = " ".join(outline(found).text["voice"].split())
+    assert "AUC of 1.00 (1.00 to 1.00), on 4 bundles of ten" in text
+    assert text.count("1.00 to 1.00") == 3, "the sentence, the picture and the number below it"
+
+
+def test_where_there_is_nobody_to_compare_with_that_is_the_reason() -> None:
+    text = " ".join(outline(scorecards.nobody_to_compare_with()).text["voice"].split())
+    assert "Nobody's voice was measured: there are no other writers to compare with." in text
+    assert "✕ No. The judge was not tested: there are no other writers to compare with." in text
+    assert "AUC" not in text
+
+
 def test_every_definition_is_there_and_what_it_was_made_from() -> None:
     seen = outline(scorecards.full())
     assert all(f"def-{key}" in seen.values("id") for key, _, _ in DEFINITIONS)
@@ -414,6 +437,7 @@ def test_a_render_changes_nothing_and_is_the_same_twice() -> None:
         (spelled(interval({"value": 0.87, "low": 0.7, "high": 1.02})), "0.87 (0.70 to 1.02)"),
         (spelled(interval(0.5)), "0.50"),
         (bounds(interval({"value": 1, "low": None, "high": None})), ""),
+        (bounds(interval({"value": 1, "low": 1, "high": 1})), "1.00 to 1.00"),
     ],
 )
 def test_numbers_are_written_as_people_read_them(written: str, expected: str) -> None:

@@ -42,7 +42,8 @@ def test_every_candidate_stands_between_the_anchors(capsys: pytest.CaptureFixtur
     )
     marks = {mark: line.index(mark) for mark in "●◆" for line in lines if mark in line}
     assert marks["◆"] < floor < marks["●"] <= ceiling
-    clone = next(line for line in lines if "●" in line)
+    assert "Voice match, S, with 95% intervals: ● clone  ◆ best prompt" in lines
+    (clone,) = (line for line in lines if "●" in line and "○" not in line and "◆" not in line)
     assert clone.startswith("the clone ")
     assert clone.endswith("0.94 (0.72 to 1.17)")
     assert sum("○" in line for line in lines) == 4
@@ -78,6 +79,8 @@ def test_what_cannot_be_measured_is_told(capsys: pytest.CaptureFixture[str]) -> 
     text = "\n".join(printed(capsys, scorecards.cannot_measure()))
     assert "CANNOT MEASURE" in text
     assert "Voice: not measured. The judge's AUC is 0.66 (0.55 to 0.77)" in text
+    text = "\n".join(printed(capsys, scorecards.nobody_to_compare_with()))
+    assert "Voice: not measured (there are no other writers to compare with)." in text
 
 
 @pytest.mark.parametrize(

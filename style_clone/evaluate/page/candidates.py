@@ -7,7 +7,7 @@ from html import escape
 
 from style_clone.evaluate.page.card import Candidate, Card
 from style_clone.evaluate.page.figures import Form, Interval, bounds, decimal
-from style_clone.evaluate.page.marks import badge, cut
+from style_clone.evaluate.page.marks import badge, below, cut
 from style_clone.evaluate.page.strips import (
     LINE,
     Row,
@@ -39,7 +39,13 @@ def edges(found: Measured) -> list[float]:
 
 def keys() -> str:
     """What the marks of candidates stand for."""
-    return legend([("clone", "the clone"), ("prompted", "the best prompt"), ("other", "others, for comparison")])
+    return legend(
+        [
+            ("clone", "the clone"),
+            ("prompted", "the best prompt, chosen on other messages"),
+            ("other", "others, for comparison"),
+        ]
+    )
 
 
 def named(each: Candidate) -> str:
@@ -51,7 +57,7 @@ def named(each: Candidate) -> str:
 
 def valued(found: Interval, form: Form = decimal, note: str = "") -> str:
     """A number with its interval below it."""
-    return f"<b>{form(found.value)}</b><small>{bounds(found, form)}</small>{note}"
+    return f"<b>{form(found.value)}</b>{below(found, form)}{note}"
 
 
 def between_anchors(card: Card, found: Measured, head: str, caption: str, *, over: float | None = None) -> str:

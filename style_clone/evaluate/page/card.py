@@ -98,6 +98,11 @@ class Card:
         return [label for label, holds in said.items() if holds]
 
     @property
+    def gate_failed(self) -> str:
+        """What the judge failed in, or what it lacks to be tested; empty where it passed."""
+        return "; ".join(str(each) for each in self.part("gate").get("failed") or ())
+
+    @property
     def sizes(self) -> Mapping[str, Any]:
         """How much was measured on."""
         return self.part("sizes")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from style_clone.evaluate.page.candidates import Measured, edges, keys, measured, named, valued
 from style_clone.evaluate.page.card import Card
 from style_clone.evaluate.page.figures import bounds, signed, spelled, thirds
-from style_clone.evaluate.page.marks import nothing, section, term
+from style_clone.evaluate.page.marks import below, nothing, section, term
 from style_clone.evaluate.page.strips import Row, Scale, bar, lines, picture, plot, pointers, whisker
 
 _AXIS = 24
@@ -47,7 +47,7 @@ def _specific(card: Card) -> str:
     for each, value in found:
         told = f"{each.title}: {signed(value.value, thirds)}, 95% interval {bounds(value, thirds) or 'unknown'}"
         drawn = picture(told, lines(scale, (0,)) + whisker(scale, value, each.role or "other"))
-        shown = f"<b>{signed(value.value, thirds)}</b><small>{bounds(value, thirds)}</small>"
+        shown = f"<b>{signed(value.value, thirds)}</b>{below(value, thirds)}"
         rows.append(Row(named(each), drawn, shown, each.role or "other"))
     labels = pointers(scale, [(0, "0 · as much on anybody's writing")], _AXIS)
     head = picture("An axis of specificity, in bits per byte", labels, height=_AXIS, kind="axis")

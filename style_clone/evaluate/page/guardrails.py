@@ -12,7 +12,6 @@ from style_clone.evaluate.page.card import Candidate, Card
 from style_clone.evaluate.page.figures import (
     NONE,
     Interval,
-    bounds,
     decimal,
     interval,
     number,
@@ -21,7 +20,7 @@ from style_clone.evaluate.page.figures import (
     spelled,
     thirds,
 )
-from style_clone.evaluate.page.marks import WORDS, folded, nothing, outcome, section, table, term
+from style_clone.evaluate.page.marks import WORDS, below, folded, nothing, outcome, section, table, term
 
 Cell = Callable[[Candidate], str]
 SHAPE: tuple[tuple[str, str, Callable[[float | None], str]], ...] = (
@@ -104,7 +103,7 @@ def _cells(card: Card, cell: Cell) -> list[str]:
 
 
 def _ranged(found: Interval | None) -> str:
-    return NONE if found is None else f"{percent(found.value)}<small>{bounds(found, percent)}</small>"
+    return NONE if found is None else f"{percent(found.value)}{below(found, percent)}"
 
 
 def _extracted(each: Candidate) -> str:

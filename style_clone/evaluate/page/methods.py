@@ -130,9 +130,11 @@ DEFINITIONS: tuple[tuple[str, str, str], ...] = (
     (
         "intervals",
         "Intervals and chance",
-        "All intervals are 95%, by resampling whole conversations 2,000 times, the author's and other people's "
-        "too. “By chance” is a "
-        "paired permutation test of 10,000 sign flips; voice, habits and fit are corrected for being three (Holm).",
+        "All intervals are 95%. Those of blind votes are Wilson's. That of the judge's AUC comes from drawing conversations "
+        "and people anew, all others from drawing whole conversations anew 2,000 times, the author's and other people's too. "
+        "p is that of a paired permutation test, in which clone and prompt change places conversation by conversation, "
+        "10,000 times; voice, habits and fit are corrected for being three (Holm). Voice is tested by the scores behind S "
+        "and has its interval by V, so the two may differ.",
     ),
     (
         "candidates",

@@ -79,7 +79,7 @@ _TOP = """
 .tiles h2 { font-size: 0.9rem; font-weight: 600; color: var(--soft); letter-spacing: 0; }
 .big { font-size: 1.95rem; line-height: 1.2; font-weight: 680; letter-spacing: -0.02em; color: var(--clone); margin-top: 5px;
   font-variant-numeric: tabular-nums; }
-.big.none { color: var(--soft); }
+.big.none { color: var(--soft); } .big .who { font-size: 0.95rem; font-weight: 600; letter-spacing: 0; }
 .against { color: var(--prompt); font-weight: 600; font-size: 0.95rem; font-variant-numeric: tabular-nums; }
 .unit { color: var(--soft); font-size: 0.82rem; margin-top: 4px; line-height: 1.35; }
 .checks { list-style: none; padding: 0; margin-top: 8px; display: grid; gap: 2px; }
@@ -206,8 +206,7 @@ _PAPER = """
   main { max-width: none; padding: 0; } footer { padding: 8px 0 0; }
   section, .verdict { padding: 14px 16px; break-inside: auto; }
   h2, h3, .head, .lead, .legend, .hint { break-after: avoid; break-inside: avoid; }
-  .strips .value small { white-space: nowrap; }
-  .strips .value small.over { white-space: normal; }
+  .interval { white-space: nowrap; }
   svg text { font-size: 11px; } .replies { grid-template-columns: repeat(4, 1fr); }
   .strips, tr, .guardrail, .examples > li, .tiles > li, .meanings > div, .figures, .note, .gate, section > .scroll {
     break-inside: avoid; }

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from html import escape
 
+from style_clone.evaluate.page.candidates import BEYOND
 from style_clone.evaluate.page.card import GUARDRAILS, Candidate, Card
 from style_clone.evaluate.page.examples import SMALL
 from style_clone.evaluate.page.figures import Interval, counted, decimal, thirds
 from style_clone.evaluate.page.marks import WORDS, badge, outcome, term
+from style_clone.evaluate.protocol import OVERSHOOT
 
 CODES: dict[str, tuple[str, str, str]] = {
     "worth_it": ("Fine-tuning is worth it", "good", "✓"),
@@ -50,7 +52,7 @@ def _kicker(card: Card) -> str:
 
 def _tiles(card: Card) -> str:
     tiles = [
-        _tile("Voice", "voice", card, lambda each: each.voice, decimal, "1 is the author"),
+        _tile("Voice match, S", "voice", card, lambda each: each.voice, decimal, _voice_unit(card.clone)),
         _tile("Habits", "habits", card, lambda each: each.habits, decimal, "1 is the author"),
         _tile("Held-out fit", "fit", card, lambda each: each.bits, thirds, "bits per byte, less is better"),
         _guards(card),
@@ -71,10 +73,15 @@ def _tile(
         inside = '<p class="big none">–</p><p class="unit">not measured</p>'
     else:
         inside = (
-            f'<p class="big">{told(card.clone)} <span class="aside">the clone</span></p>'
-            f'<p class="against">prompt {told(card.prompted)}</p><p class="unit">{escape(unit)}</p>'
+            f'<p class="big">{told(card.clone)} <span class="who">clone</span></p>'
+            f'<p class="against">best prompt {told(card.prompted)}</p><p class="unit">{escape(unit)}</p>'
         )
     return f"<li><h2>{term(name, key)}</h2>{inside}</li>"
+
+
+def _voice_unit(clone: Candidate | None) -> str:
+    beyond = clone is not None and clone.voice is not None and clone.voice.value > OVERSHOOT
+    return f"1 is the author; over {OVERSHOOT} is “{BEYOND}”" if beyond else "1 is the author"
 
 
 def _guards(card: Card) -> str:
