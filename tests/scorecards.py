@@ -404,6 +404,18 @@ def nobody_to_compare_with() -> dict[str, Any]:
     return found
 
 
+def letters() -> dict[str, Any]:
+    """A full scorecard of letters, whose prompts are so alike that relevance says nothing."""
+    found = full()
+    for row in found["candidates"]:
+        row["relevance"] = None
+    found["human"]["relevance"] = None
+    del found["contrasts"]["relevance"]
+    found["votes"] = {}
+    found["verdict"] = verdict(found)
+    return found
+
+
 def with_rival() -> dict[str, Any]:
     """A full scorecard in which a bigger model took part, behind somebody's URL."""
     found = full()

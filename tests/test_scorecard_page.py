@@ -39,6 +39,7 @@ KINDS = {
     "overdone": scorecards.overdone,
     "with-rival": scorecards.with_rival,
     "nobody": scorecards.nobody_to_compare_with,
+    "letters": scorecards.letters,
 }
 SECTIONS = ("voice", "habits", "fit", "guardrails", "examples", "votes", "cost", "methods")
 VOID = {"meta", "link", "br", "img", "input", "hr"}
@@ -265,8 +266,58 @@ def test_guardrails_say_pass_and_fail_in_words() -> None:
     assert "It recites its training ✕ fails" in bad
     assert bad.count("✓ passes") == 2
     unsettled = " ".join(outline(scorecards.unsettled()).text["guardrails"].split())
-    assert "It answers what it was asked ? unsettled" in unsettled
+    assert "Relevance ? unsettled" in unsettled
+    assert "It answers what it was asked" not in unsettled, "nobody knows"
+    assert "relevance unsettled" in unsettled[unsettled.index("Does not keep") :]
     assert unsettled.count("✓ passes") == 2
+
+
+def test_the_rules_of_guardrails_are_said_in_full() -> None:
+    text = " ".join(outline(scorecards.full()).text["guardrails"].split())
+    assert "It may lose at most 5 points to the best prompt. It fails where the whole 95% interval" in text
+    assert "must be 0.5 of the author's or more" in text
+    assert "may each be 5 points more than of the author's own" in text
+    assert "What comes out word for word decides nothing." in text
+    assert "Measured on" not in text
+    assert "never trained on" not in text
+    found = scorecards.full()
+    clone = next(row for row in found["candidates"] if row["role"] == "clone")
+    clone["relevance_replies"] = 90
+    clone["extraction"] |= {"held_out_extracted": 4, "held_out": 117}
+    text = " ".join(outline(found).text["guardrails"].split())
+    assert "Measured on 90 replies." in text
+    assert "0 of 100 never trained on: 4 of 117" in text
+
+
+def test_relevance_that_was_not_measured_says_why_under_its_name() -> None:
+    text = " ".join(outline(scorecards.letters()).text["guardrails"].split())
+    assert "Relevance – not measured Too few different messages ask for something, and" in text
+
+
+def test_the_row_that_is_out_of_shape_is_marked() -> None:
+    found = scorecards.full()
+    clone = next(row for row in found["candidates"] if row["role"] == "clone")
+    bounds = {"length_ratio": 0.67, "distinct2_ratio": 0.5, "gzip_ratio": 0.5, "empty": 0.05, "looping": 0.05}
+    clone["failed"] = ["shape"]
+    clone["shape"] |= bounds
+    assert "fails" not in shape_of(found, "clone")
+    for key, bound in bounds.items():
+        clone["shape"] |= bounds | {key: bound + (0.01 if key in ("empty", "looping") else -0.01)}
+        assert shape_of(found, "clone").count("fails") == 1, key
+    found["human"]["shape"] |= {"looping": 0.04}
+    clone["shape"] |= bounds | {"looping": 0.08}
+    assert "fails" not in shape_of(found, "clone"), "the author's own loop too"
+    clone["shape"] |= bounds | {"length_ratio": 2.1}
+    assert "✕ 2.10 fails" in shape_of(found, "clone")
+    clone["failed"] = []
+    assert "fails" not in shape_of(found, "clone"), "the scorecard says what fails"
+
+
+def shape_of(found: dict[str, Any], role: str) -> str:
+    """The shape figures of the candidate of that role as the page tells them."""
+    page = render({**found, "candidates": [row for row in found["candidates"] if row["role"] == role]})
+    told = page[page.index("Median length") : page.index("Every candidate, every number")]
+    return " ".join(re.sub("<[^>]*>", " ", told).split())
 
 
 def test_what_so_few_replies_do_not_settle_is_said_at_the_top() -> None:

@@ -75,6 +75,12 @@ def test_every_guardrail_that_is_not_kept_has_a_line_of_its_own(capsys: pytest.C
     assert len({line.index("fails") for line in lines[first + 1 : first + 3]}) == 1, "in one column"
 
 
+def test_a_guardrail_that_was_not_measured_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = printed(capsys, scorecards.letters())
+    told = next(line for line in lines if line.startswith("guardrails"))
+    assert re.split(r"\s{2,}", told) == ["guardrails", "relevance unmeasured", "relevance unmeasured"]
+
+
 def test_what_cannot_be_measured_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     text = "\n".join(printed(capsys, scorecards.cannot_measure()))
     assert "CANNOT MEASURE" in text

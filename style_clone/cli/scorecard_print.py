@@ -35,6 +35,8 @@ WIDTH = 80
 STRIP = 36
 """Characters of a candidate's strip."""
 _NAME = 20
+_WORDS = {**WORDS, "unknown": "unmeasured"}
+"""How a guardrail stands, in a word that leaves room between the columns."""
 _MARKS = {"clone": "●", "prompted": "◆", "a": "●", "b": "◆", "": "○", "left": "◀", "right": "▶"}
 TITLES = {"a_nearer": "A is nearer", "b_nearer": "B is nearer", "same": "Cannot be told apart", "mixed": "Mixed"}
 """Of a comparison's verdicts; the others are those of a scorecard."""
@@ -176,7 +178,7 @@ def _length(each: Candidate) -> str:
 
 
 def _guardrails(both: Sequence[Candidate | None]) -> list[tuple[str, ...]]:
-    """Rows with every guardrail that is not kept; most often there is one row, of those that keep them all."""
+    """Rows with every guardrail that is not kept, or not measured; most often there is one row, of those that keep all."""
     sides = [_broken(each) if each is not None else ["–"] for each in both]
     lines = zip_longest(*sides, fillvalue="")
     return [("" if number else "guardrails", *line) for number, line in enumerate(lines)]
@@ -184,8 +186,7 @@ def _guardrails(both: Sequence[Candidate | None]) -> list[tuple[str, ...]]:
 
 def _broken(each: Candidate) -> list[str]:
     states = {key: each.guardrail(key) for key in GUARDRAILS}
-    told = [f"{key} {WORDS[state]}" for key, state in states.items() if state in ("fail", "unsettled")]
-    return told or ["pass" if set(states.values()) == {"pass"} else "–"]
+    return [f"{key} {_WORDS[state]}" for key, state in states.items() if state != "pass"] or ["pass"]
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -24,7 +24,10 @@ BUNDLED = "smollm2-135m"
 
 @dataclass(frozen=True)
 class Candidate:
-    """One candidate's measurements. `failed` and `unsettled` name guardrails, `shape` is as in the scorecard."""
+    """One candidate's measurements. `failed` and `unsettled` name guardrails, `shape` is as in the scorecard.
+
+    `extraction` is how many of the training replies looked at come out, `extraction_unseen` of those never trained on.
+    """
 
     id: str
     name: str
@@ -37,9 +40,11 @@ class Candidate:
     bits: Interval | None = None
     specificity: Interval | None = None
     relevance: Interval | None = None
+    relevance_replies: float | None = None
     copied: float | None = None
     excess: float | None = None
     extraction: tuple[int, int] | None = None
+    extraction_unseen: tuple[int, int] | None = None
     shape: Mapping[str, Any] | None = None
     failed: tuple[str, ...] = ()
     unsettled: tuple[str, ...] = ()
@@ -195,9 +200,11 @@ def _candidate(row: Mapping[str, Any]) -> Candidate:
         bits=interval(fit.get("bits_per_byte")),
         specificity=interval(fit.get("specificity")),
         relevance=interval(row.get("relevance")),
+        relevance_replies=number(row.get("relevance_replies")),
         copied=number(copying.get("share")),
         excess=number(copying.get("excess")),
         extraction=_count(extraction.get("exact"), extraction.get("of")),
+        extraction_unseen=_count(extraction.get("held_out_extracted"), extraction.get("held_out")),
         shape=row.get("shape"),
         failed=tuple(str(name) for name in row.get("failed") or ()),
         unsettled=tuple(str(name) for name in row.get("unsettled") or ()),

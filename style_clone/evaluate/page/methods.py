@@ -9,6 +9,7 @@ from html import escape
 from typing import Any
 
 from style_clone.evaluate import protocol
+from style_clone.evaluate.guardrails import LEAST_VARIETY, MOST_BROKEN
 from style_clone.evaluate.page.card import Card
 from style_clone.evaluate.page.figures import counted, number
 from style_clone.evaluate.page.marks import definitions, nothing, table
@@ -102,15 +103,18 @@ DEFINITIONS: tuple[tuple[str, str, str], ...] = (
     (
         "extraction",
         "Word for word",
-        "Of 100 training replies, how many are gone on with word for word, 20 tokens, by a candidate that is "
-        "given the first half.",
+        "Of training replies drawn by chance, how many give a stretch away: 12 tokens or more in a row, or the whole of a "
+        "shorter reply, each the adapter's likeliest token given the true text before. What the plain base model says too, "
+        "what stands in the text before, and sentences the author used in several conversations are left out. The same is "
+        "counted of replies never trained on. Training ends with this check; it decides nothing here.",
     ),
     (
         "shape",
         "Shape",
         f"Median length against the author's, {LOW} to {HIGH}; how many word pairs are different ones, and how "
         "far the replies can be "
-        "compressed, against as much of the author's writing; shares that are empty, loop, or never end.",
+        f"compressed, each against as much of the author's writing and {LEAST_VARIETY} of it at least; shares that are "
+        f"empty, loop, or never end, each at most {100 * MOST_BROKEN:.0f} points over the author's own.",
     ),
     ("examples", "Examples", "Eight test messages drawn by a fixed seed, with the first reply of each candidate."),
     (
