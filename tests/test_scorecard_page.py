@@ -251,8 +251,11 @@ def test_habits_are_told_in_words_with_an_example() -> None:
     assert "Open a reply in lower case" in text
     assert "Nell Quayle 71% of replies; clone 68%, prompt 2%, others 18%" in text
     assert "Nell Quayle 6.2 per 100 words; clone 5.9" in text
-    has, misses = text.index("It has these"), text.index("It misses these most")
-    assert has < text.index("Use a comma") < misses < text.index("Answer with a question")
+    right, off = text.index("It is about right in these"), text.index("It is off in these")
+    assert right < text.index("Use a comma") < off < text.index("Answer with a question")
+    assert "too much Nell Quayle 12% of replies; clone 27%" in text
+    assert "too little Nell Quayle 1.4 per 100 words; clone 0.2" in text
+    assert "too " not in text[right:off]
     assert "running late, save me the seat" in text
 
 

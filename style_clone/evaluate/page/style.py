@@ -110,7 +110,7 @@ _PLOTS = """
 .strips th.picture { line-height: 0; } .strips th.picture .ends { line-height: 1.5; }
 .strips .clone .value b { color: var(--clone); } .strips .prompted .value b { color: var(--prompt); }
 .strips .over { color: var(--beyond-ink); } .strips .best { color: var(--clone); font-weight: 600 !important; }
-.strips .said { font-size: 0.9rem; }
+.strips .said { font-size: 0.9rem; } .strips .said b { display: block; font-size: inherit; }
 .strips q { display: block; font-weight: 400; font-size: 0.88rem; color: var(--soft); margin-top: 2px; quotes: "“" "”"; }
 #habits .strips:not(:last-of-type) .value { width: 31%; } #habits .strips .said { line-height: 1.4; display: block; }
 .ends { display: flex; justify-content: space-between; padding: 0 3%; font-weight: 500; }
