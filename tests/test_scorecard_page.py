@@ -42,6 +42,7 @@ KINDS = {
     "letters": scorecards.letters,
 }
 SECTIONS = ("voice", "habits", "fit", "guardrails", "examples", "votes", "cost", "methods")
+QUICK_SECTIONS = ("fit", "cost", "methods")
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 NASTY = "<script>alert('x')</script>&\"'></svg><img src=http://evil.example onerror=alert(1)>"
 
@@ -93,10 +94,11 @@ def test_the_page_is_whole_and_every_link_leads_somewhere(kind: str) -> None:
     seen = outline(KINDS[kind]())
     ids = seen.values("id")
     assert len(ids) == len(set(ids))
-    assert {*SECTIONS} <= set(ids)
+    sections = QUICK_SECTIONS if kind == "quick" else SECTIONS
+    assert set(sections) == set(ids) & set(SECTIONS)
     targets = {target.removeprefix("#") for target in seen.values("href")}
     assert targets <= set(ids)
-    assert {f"def-{key}" for key in SECTIONS if key != "methods"} <= targets
+    assert {f"def-{key}" for key in sections if key != "methods"} <= targets
     assert seen.tags["h1"] == 1
     assert seen.values("lang") == ["en"]
 
@@ -181,8 +183,9 @@ def test_any_part_may_be_missing(key: str, how: str) -> None:
     else:
         found[key] = None
     seen = outline(found)
-    assert {*SECTIONS} <= set(seen.values("id"))
-    assert all(seen.text[section].strip() for section in SECTIONS)
+    sections = QUICK_SECTIONS if key == "kind" else SECTIONS
+    assert {*sections} <= set(seen.values("id"))
+    assert all(seen.text[section].strip() for section in sections)
 
 
 def test_any_measure_of_a_candidate_may_be_missing() -> None:
@@ -381,12 +384,19 @@ def test_costs_and_the_day_it_has_paid_for_itself() -> None:
     assert "(--machine-price)" in outline(found).text["cost"]
 
 
-def test_a_quick_scorecard_says_what_it_left_out() -> None:
+def test_a_quick_scorecard_has_held_out_fit_and_says_what_it_left_out() -> None:
     seen = outline(scorecards.quick())
-    for section in ("voice", "habits", "guardrails", "examples"):
-        assert "The quick scorecard measures held-out fit only" in seen.text[section], section
-    assert "1.642" in seen.text["fit"]
-    assert "lowest" in seen.text["fit"]
+    top, text = (" ".join(seen.text[section].split()) for section in ("top", "fit"))
+    assert "The full scorecard adds voice, habits, guardrails, examples" in top
+    assert "style-clone evaluate nell" in top
+    assert "not measured" not in " ".join(seen.text.values())
+    assert "–" not in seen.text["top"]
+    assert "1.642" in text
+    assert "lowest" in text
+    assert "The clone minus the prompted baseline: −0.341 bits per byte (95% interval −0.392 to −0.288)." in text
+    assert "best prompt" not in text, "nothing was chosen"
+    assert "5 min" in seen.text["cost"]
+    assert "--api-price" not in seen.text["cost"]
     assert "60 unseen replies" in seen.text["top"]
     assert "A quick look" in seen.text["top"]
     assert "Inconclusive" not in seen.text["top"], "held-out fit alone decides nothing"

@@ -48,9 +48,10 @@ def keys() -> str:
     )
 
 
-def named(each: Candidate) -> str:
-    """A candidate's name, what part it plays, and its setting."""
-    role = {"clone": badge("clone", "clone"), "prompted": badge("best prompt", "prompted")}.get(each.role, "")
+def named(card: Card, each: Candidate) -> str:
+    """A candidate's name, what part it plays (a quick scorecard has chosen no best prompt), and its setting."""
+    badges = {"clone": badge("clone", "clone"), "prompted": badge("best prompt", "prompted")}
+    role = "" if card.is_quick else badges.get(each.role, "")
     setting = f"<small>{escape(cut(each.setting, 90))}</small>" if each.setting else ""
     return f"<span>{escape(cut(each.title, 60))}</span>{role}{setting}"
 
@@ -70,7 +71,7 @@ def between_anchors(card: Card, found: Measured, head: str, caption: str, *, ove
         spoken = f"{each.title}: {decimal(value.value)}, 95% interval {bounds(value) or 'unknown'}"
         drawn = picture(f"{spoken}, {BEYOND}" if beyond else spoken, behind + whisker(scale, value, kind))
         note = f'<small class="over">{BEYOND}</small>' if beyond else ""
-        rows.append(Row(named(each), drawn, valued(value, note=note), kind))
+        rows.append(Row(named(card, each), drawn, valued(value, note=note), kind))
     told = "; ".join(f"{each.name} at {decimal(value.value)}" for each, value in found)
     return plot(("", _axis(card, scale, told, over), head), rows, caption)
 

@@ -156,12 +156,6 @@ class Card:
         found = self.raw.get(name)
         return [row for row in found if isinstance(row, Mapping)] if isinstance(found, Sequence) else []
 
-    def why_missing(self, otherwise: str) -> str:
-        """Why something was not measured, in a sentence."""
-        if self.is_quick:
-            return f"The quick scorecard measures held-out fit only. The full one: style-clone evaluate {self.persona}"
-        return otherwise
-
     @property
     def _verdict(self) -> Mapping[str, Any]:
         return self.part("verdict")

@@ -22,8 +22,9 @@ def examples(card: Card) -> str:
     )
     rows = card.rows("examples")
     if not rows:
-        why = card.why_missing("Nothing was generated, so there is nothing to show.")
-        return section("examples", "Read for yourself", nothing(why), lead)
+        return section(
+            "examples", "Read for yourself", nothing("Nothing was generated, so there is nothing to show."), lead
+        )
     shown = "".join(_example(card, number, row) for number, row in enumerate(rows, start=1))
     return section(
         "examples",

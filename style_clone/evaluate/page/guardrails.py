@@ -41,7 +41,7 @@ def guardrails(card: Card) -> str:
     lead = "A clone that fails one of these is rejected, however good its voice is."
     measured = [each for each in card.rivals if each.relevance or each.shape]
     if not measured:
-        why = card.why_missing("Nothing was generated, so there was nothing to check.")
+        why = "Nothing was generated, so there was nothing to check."
         return section("guardrails", "Is anything wrong with it?", nothing(why), lead)
     inside = (
         _relevance(card) + _copying(card) + _shape(card) + folded("Every candidate, every number", _everything(card))
@@ -167,7 +167,7 @@ def _everything(card: Card) -> str:
     )
     rows = [
         [
-            named(each),
+            named(card, each),
             spelled(each.voice),
             spelled(each.capped),
             percent(each.attribution),

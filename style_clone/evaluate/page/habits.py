@@ -25,7 +25,7 @@ def habits(card: Card) -> str:
         "prompt does."
     )
     rows = card.rows("habits")
-    told = _lists(card, rows) if rows else nothing(card.why_missing("No habits were compared."))
+    told = _lists(card, rows) if rows else nothing("No habits were compared.")
     return section("habits", "Does it have their habits?", told + _overall(card), lead)
 
 

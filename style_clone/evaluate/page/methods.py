@@ -155,6 +155,8 @@ DEFINITIONS: tuple[tuple[str, str, str], ...] = (
     ),
 )
 """Key, name and meaning of everything the page measures; headings link to `#def-key`."""
+QUICK_KEYS = ("fit", "cost", "intervals")
+"""Those that a quick scorecard has."""
 MAKING = (
     "persona",
     "base",
@@ -175,6 +177,7 @@ def methods(card: Card) -> str:
     rows = [
         (f'<span id="def-{key}" tabindex="-1">{escape(name)}</span>', escape(meaning))
         for key, name, meaning in DEFINITIONS
+        if not card.is_quick or key in QUICK_KEYS
     ]
     told = definitions(rows, "meanings")
     head = '<div class="head"><h2 id="methods-title">What the numbers mean</h2></div>'

@@ -144,7 +144,7 @@ _REST = """
 .plain tbody th { font-weight: 500; } .plain thead th { color: var(--soft); font-size: 0.84rem; font-weight: 500; }
 .plain tbody tr:last-child :is(th, td) { border-bottom: 0; }
 .plain .badge { margin-left: 6px; } .plain small { display: block; font-weight: 400; }
-.gate { max-width: 78ch; } .gate .outcome { margin-right: 6px; }
+.difference { margin-top: 14px; } .gate { max-width: 78ch; } .gate .outcome { margin-right: 6px; }
 .guardrail + .guardrail { border-top: 1px solid var(--line); margin-top: 18px; }
 .guardrail h3 { margin-top: 18px; } .guardrail .plain :is(th, td):not(:first-child) { width: 17%; }
 details { margin-top: 20px; border: 1px solid var(--line); border-radius: 10px; padding: 10px 16px; }

@@ -23,25 +23,31 @@ CODES: dict[str, tuple[str, str, str]] = {
 QUICK = ("A quick look", "none", "→")
 """In place of a code: held-out fit alone decides nothing."""
 LABELS = {
-    "quick": "Held-out fit only: nothing was generated, nobody judged.",
+    "quick": "Held-out fit only: nothing was generated, nobody judged. The full scorecard adds voice, habits, guardrails, "
+    "examples, blind votes and what replies cost: style-clone evaluate {persona}",
     "exploratory": "Few replies or conversations: another sample might say something else.",
     "provisional": "Without enough blind votes.",
 }
-"""What each label of the verdict means."""
+"""What each label of the verdict means. `{persona}` is whose scorecard it is."""
 
 
 def top(card: Card) -> str:
     """The head."""
     said, kind, sign = QUICK if card.is_quick else CODES.get(card.code, ("Scorecard", "none", "–"))
     labels = "".join(badge(label, "label") for label in card.labels)
-    notes = "".join(f"<li><b>{escape(label.capitalize())}.</b> {escape(LABELS[label])}</li>" for label in card.labels)
-    code = f'<a class="code" href="#def-verdict"><b aria-hidden="true">{sign}</b> {escape(said)}</a>'
+    notes = "".join(_note(label, LABELS[label].format(persona=card.persona)) for label in card.labels)
+    meaning = "fit" if card.is_quick else "verdict"
+    code = f'<a class="code" href="#def-{meaning}"><b aria-hidden="true">{sign}</b> {escape(said)}</a>'
     after = f'<p class="next"><b>Next:</b> {escape(card.next)}</p>' if card.next else ""
     return (
         f'<header class="verdict {kind}"><p class="kicker">{_kicker(card)}</p><p class="badges">{code}{labels}</p>'
         f"<h1>{escape(card.headline or 'There is no verdict.')}</h1>{after}"
-        f'<ul class="limits">{notes}</ul></header>{_tiles(card)}{_reasons(card)}'
+        f'<ul class="limits">{notes}</ul></header>{"" if card.is_quick else _tiles(card)}{_reasons(card)}'
     )
+
+
+def _note(label: str, meaning: str) -> str:
+    return f"<li><b>{escape(label.capitalize())}.</b> {escape(meaning)}</li>"
 
 
 def _kicker(card: Card) -> str:

@@ -46,16 +46,14 @@ def voice(card: Card) -> str:
         f"A judge that was never shown a clone reads the replies. 0 is how it rates other people, 1 how it rates what "
         f"{card.author} really wrote. The line through each mark is its 95% interval."
     )
-    # One line says it where none of the three was measured.
-    more = "" if card.is_quick else _gate(card) + _contrasts(card)
-    return section("voice", "Does it sound like them?", _strips(card) + more, lead)
+    return section("voice", "Does it sound like them?", _strips(card) + _gate(card) + _contrasts(card), lead)
 
 
 def _strips(card: Card) -> str:
     found = measured(card, lambda each: each.voice)
     if not found:
         why = "the judge cannot tell this author from other people" if _auc(card) else card.gate_failed
-        return nothing(card.why_missing(f"Nobody's voice was measured{why and ': '}{why}."))
+        return nothing(f"Nobody's voice was measured{why and ': '}{why}.")
     head, caption = term("Voice match, S", "voice"), "Voice match of every candidate"
     return keys() + between_anchors(card, found, head, caption, over=protocol.OVERSHOOT)
 
@@ -64,7 +62,7 @@ def _gate(card: Card) -> str:
     """Whether the judge can tell the author from other people at all."""
     title, gate = "<h3>Can it be measured here?</h3>", card.part("gate")
     if not gate:
-        return title + nothing(card.why_missing("The judge was not tested."))
+        return title + nothing("The judge was not tested.")
     said = outcome("pass", "Yes.") if gate.get("passed") else outcome("fail", _no(card))
     null = number(gate.get("null_high"))
     return f'{title}<p class="gate">{said} {escape(" ".join(_tested(card, null)))}</p>{_gauge(_auc(card), null)}'
@@ -124,7 +122,7 @@ def _contrasts(card: Card) -> str:
         if isinstance(found.get(key), Mapping)
     ]
     if not rows:
-        return title + nothing(card.why_missing("There was nothing to compare."))
+        return title + nothing("There was nothing to compare.")
     headers = ("Measure", "Clone − prompt", "In words")
     return title + _corrected(found) + table(headers, rows, "The clone minus the best prompted candidate")
 
