@@ -14,6 +14,7 @@ import pytest
 
 from style_clone.evaluate.page.candidates import BEYOND
 from style_clone.evaluate.page.figures import (
+    Interval,
     bounds,
     chance,
     counted,
@@ -27,7 +28,8 @@ from style_clone.evaluate.page.figures import (
 )
 from style_clone.evaluate.page.methods import DEFINITIONS
 from style_clone.evaluate.page.run import render, write_page
-from style_clone.evaluate.page.strips import Scale
+from style_clone.evaluate.page.strips import Scale, bar
+from style_clone.evaluate.page.style import CSS
 from style_clone.workspace import Workspace
 from tests import scorecards
 from tests.page import BROWSERS, FLAGS
@@ -336,7 +338,7 @@ def test_what_so_few_replies_do_not_settle_is_said_at_the_top() -> None:
 
 def test_the_comparison_says_who_is_better_and_what_may_be_chance() -> None:
     text = " ".join(outline(scorecards.full()).text["voice"].split())
-    assert "p is corrected for 3 tests." in text
+    assert "p is corrected for 3 tests; that of voice is of S, not of V." in text
     assert "Voice match, V (at most 1) +1.25 0.94 to 1.51 ✓ clone better p < 0.001 Habits" in text
     assert "Bits per byte −0.341 −0.392 to −0.288 ✓ clone better p < 0.001 Relevance" in text
     assert "Relevance, in points +2.0 −4.0 to 8.0 – no clear difference" in text
@@ -521,6 +523,41 @@ def test_a_scale_keeps_everything_on_the_picture() -> None:
     assert (scale.shape(-9, "clone"), scale.shape(9, "clone"), scale.shape(1, "clone")) == ("left", "right", "clone")
 
 
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_marks_and_lines_stand_out_from_the_page(scheme: int) -> None:
+    colours = [
+        re.findall(rf"--{name}: (#[0-9a-f]{{6}});", CSS)[scheme] for name in ("level", "other", "clone", "prompt")
+    ]
+    card = re.findall(r"--card: (#[0-9a-f]{6});", CSS)[scheme]
+    assert min(contrast(colour, card) for colour in colours) >= 3
+    assert "opacity" not in CSS
+
+
+def contrast(one: str, other: str) -> float:
+    """That of WCAG 2, 1 to 21, of two colours such as "#0f766e"."""
+
+    def luminance(colour: str) -> float:
+        shares = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        linear = [share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares]
+        return sum(weight * share for weight, share in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    low, high = sorted(map(luminance, (one, other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_an_interval_is_seen_over_its_own_bar() -> None:
+    drawn = bar(Scale(0, 2), Interval(1, 0.9, 1.1), "clone")
+    assert drawn.count('class="halo"') == drawn.count('class="range"') == 3
+    assert drawn.rindex("halo") < drawn.index("range")
+
+
+def test_examples_have_headings_of_their_own() -> None:
+    page = render(scorecards.full())
+    section = page[page.index('id="examples"') : page.index('id="votes"')]
+    assert re.findall(r"<h3>(.*?)</h3>", section) == [f"Example {number}" for number in range(1, 9)]
+    assert section.count("<h4>") == 8 * 4
+
+
 def test_on_a_desk_on_a_phone_in_the_dark_and_on_paper(tmp_path: Path) -> None:
     from playwright.sync_api import sync_playwright
 
@@ -547,8 +584,12 @@ def test_on_a_desk_on_a_phone_in_the_dark_and_on_paper(tmp_path: Path) -> None:
                 page.screenshot(path=str(SHOTS / f"scorecard-{kind}-{width}-{scheme}.png"), full_page=True)
                 assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0, (kind, width)
                 assert page.evaluate(OUTSIDE) == [], (kind, width)
+                assert page.evaluate(UNNAMED) == [], (kind, width)
+                assert page.evaluate(SLIDING) == [], (kind, width)
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(12, 10, 9)"
         page.emulate_media(color_scheme="light", media="print")
+        page.set_viewport_size({"width": 696, "height": 1000})  # what A4 leaves between the margins
+        assert page.evaluate(CUT) == []
         page.pdf(path=str(SHOTS / "scorecard.pdf"), prefer_css_page_size=True)
         browser.close()
     assert problems == []
@@ -560,3 +601,18 @@ OUTSIDE = """[...document.querySelectorAll('svg text')].filter(text => {
   return box.width > 0 && (box.left < frame.left - 1 || box.right > frame.right + 1);
 }).map(text => text.textContent)"""
 """Words of pictures that are cut off."""
+UNNAMED = """[...document.querySelectorAll('.strips thead .value:not(:empty)')].filter(head => !head.offsetHeight)
+  .map(head => head.textContent)"""
+"""Headings of numbers that are not shown."""
+SLIDING = """[...document.querySelectorAll('.scroll')].filter(frame => {
+  const details = frame.closest('details'), name = frame.querySelector('tbody th');
+  if (details) details.open = true;
+  frame.scrollLeft = 200;
+  const gone = name.getBoundingClientRect().left < frame.getBoundingClientRect().left - 1;
+  frame.scrollLeft = 0;
+  return gone;
+}).map(frame => frame.getAttribute('aria-label'))"""
+"""Tables whose rows lose their names when they are scrolled."""
+CUT = """[...document.querySelectorAll('table')].filter(table => table.offsetWidth > table.parentElement.offsetWidth + 1)
+  .map(table => table.textContent)"""
+"""Tables that paper cuts off."""

@@ -99,7 +99,8 @@ class Card:
     def labels(self) -> list[str]:
         """What limits the verdict: "quick", "exploratory", "provisional"."""
         exploratory = self.sizes.get("exploratory", self.raw.get("exploratory"))
-        said = {"quick": self.is_quick, "exploratory": exploratory, "provisional": self._verdict.get("provisional")}
+        provisional = self._verdict.get("provisional") and not self.is_quick
+        said = {"quick": self.is_quick, "exploratory": exploratory, "provisional": provisional}
         return [label for label, holds in said.items() if holds]
 
     @property

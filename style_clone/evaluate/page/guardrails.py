@@ -12,6 +12,7 @@ from style_clone.evaluate.page.candidates import named
 from style_clone.evaluate.page.card import Candidate, Card
 from style_clone.evaluate.page.figures import (
     NONE,
+    Form,
     Interval,
     counted,
     decimal,
@@ -19,7 +20,6 @@ from style_clone.evaluate.page.figures import (
     number,
     percent,
     signed,
-    spelled,
     thirds,
 )
 from style_clone.evaluate.page.marks import WORDS, below, folded, nothing, outcome, section, table, term
@@ -51,8 +51,8 @@ def guardrails(card: Card) -> str:
 
 def _relevance(card: Card) -> str:
     name = term("Nearer their own prompt than 19 others", "relevance")
-    own = _ranged(interval(card.part("human").get("relevance")))
-    row = [name, *_cells(card, lambda each: _ranged(each.relevance)), own]
+    own = _ranged(interval(card.part("human").get("relevance")), percent)
+    row = [name, *_cells(card, lambda each: _ranged(each.relevance, percent)), own]
     return _guardrail(
         card, "relevance", "It answers what it was asked", "It answers beside the question", _allowed(card.clone), [row]
     )
@@ -125,8 +125,8 @@ def _cells(card: Card, cell: Cell) -> list[str]:
     return [cell(each) for each in card.rivals]
 
 
-def _ranged(found: Interval | None) -> str:
-    return NONE if found is None else f"{percent(found.value)}{below(found, percent)}"
+def _ranged(found: Interval | None, form: Form = decimal) -> str:
+    return NONE if found is None else f"{form(found.value)}{below(found, form)}"
 
 
 def _extracted(each: Candidate) -> str:
@@ -168,13 +168,13 @@ def _everything(card: Card) -> str:
     rows = [
         [
             named(card, each),
-            spelled(each.voice),
-            spelled(each.capped),
+            _ranged(each.voice),
+            _ranged(each.capped),
             percent(each.attribution),
-            spelled(each.habits),
-            spelled(each.bits, thirds),
-            spelled(each.specificity, thirds),
-            spelled(each.relevance, percent),
+            _ranged(each.habits),
+            _ranged(each.bits, thirds),
+            _ranged(each.specificity, thirds),
+            _ranged(each.relevance, percent),
             percent(each.copied),
             escape(", ".join([*each.failed, *(f"{name} unsettled" for name in each.unsettled)])) or "nothing",
         ]

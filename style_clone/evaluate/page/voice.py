@@ -130,8 +130,8 @@ def _contrasts(card: Card) -> str:
 def _corrected(contrasts: Mapping[str, Any]) -> str:
     """What p is, said once."""
     tests = sum(isinstance(each, Mapping) and number(each.get("p_holm")) is not None for each in contrasts.values())
-    told = f"p is corrected for {tests} tests." if tests > 1 else ""
-    return f'<p class="hint">{told}</p>' if told else ""
+    of_voice = "; that of voice is of S, not of V" if contrasts.get("voice") else ""
+    return f'<p class="hint">p is corrected for {tests} tests{of_voice}.</p>' if tests > 1 else ""
 
 
 def _contrast(raw: Mapping[str, object], form: Form, better: int) -> list[str]:
