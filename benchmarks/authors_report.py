@@ -23,8 +23,8 @@ Every number here is made by `python benchmarks/authors.py`, which runs the comm
 **S** is 0 for other people and 1 for the author; **ΔV** is the clone's voice match minus the best prompt's, both cut at 1.
 Habits are on the same scale as S. Relevance is the share of replies nearer their own prompt than 19 others, where there are
 prompts enough to tell. In brackets are 95% intervals. The machines, of two cores each, differed, and some had other work:
-minutes say how long one waits, and are no benchmark. A guardrail is *open* where so few replies do not tell whether it is
-kept; rows measured before that was told apart count it as failed.
+minutes say how long one waits, and are no benchmark. A guardrail is *unsettled* where so few replies do not tell whether it
+is kept; rows measured before that was told apart count it as failed.
 
 ![Voice match of each author's base model, best prompt and clone, between other people and the author](authors.svg)
 """
@@ -43,11 +43,11 @@ WRITING = {
 """Whose writing it is, by key."""
 SUMMARY = (
     *("author", "train replies", "test replies × samples", "judge's AUC", "S plain", "S best prompt", "S clone", "ΔV"),
-    *("bits per byte, prompt / clone", "the clone fails", "verdict", "minutes, train + evaluate"),
+    *("bits per byte, prompt / clone", "the clone does not keep", "verdict", "minutes, train + evaluate"),
 )
 EVERYBODY = (
     *("author", "candidate", "S", "V", "attributed", "habits", "bits per byte", "relevance"),
-    *("do not end", "loop", "length ratio", "fails"),
+    *("do not end", "loop", "length ratio", "does not keep"),
 )
 SIDES = {"plain": "other", "prompted": "prompted", "clone": "clone"}
 """The three that are drawn, and the kind of mark each has."""
@@ -142,13 +142,16 @@ def _author(scale: Scale, each: Row, top: int) -> str:
     """Who it is and how much there was, everybody's mark, and the verdict."""
     sides = _sides(each)
     marks = "".join(_mark(scale, sides[name], kind, at) for at, (name, kind) in enumerate(SIDES.items()))
+    limits = "".join(
+        f'<text x="{RIGHT}" y="{top + 24 + LINE * at}">{escape(words)}</text>'
+        for at, words in enumerate(_limits(each), 1)
+    )
     return (
         f'<line class="rule" x1="0" x2="{WIDTH}" y1="{top}" y2="{top}"/>'
         f'<text class="name" x="12" y="{top + 29}">{escape(WRITING[each["author"]])}</text>'
         f'<text x="12" y="{top + 48}">{each["pairs"]["train"]:,} replies trained on</text>'
         f"{_column(lines(scale, (0, 1)) + marks, top, AUTHOR)}"
-        f'<text class="verdict" x="{RIGHT}" y="{top + 29}">{escape(CODES[each["verdict"]][0])}</text>'
-        f'<text x="{RIGHT}" y="{top + 48}">{escape(_limit(each))}</text>'
+        f'<text class="verdict" x="{RIGHT}" y="{top + 24}">{escape(CODES[each["verdict"]][0])}</text>{limits}'
     )
 
 
@@ -164,13 +167,12 @@ def _mark(scale: Scale, side: Row, kind: str, at: int) -> str:
     return f'<svg y="{GAP / 2 + at * LINE:g}" width="100%" height="{LINE}">{whisker(scale, found, kind)}</svg>'
 
 
-def _limit(each: Row) -> str:
-    """What decided the verdict, or limits it."""
+def _limits(each: Row) -> list[str]:
+    """What decided the verdict, and what limits it."""
+    decided = _guardrails(_sides(each)["clone"]) or "no blind votes yet"
     if each["verdict"] == "cannot_measure":
-        return f"judge's AUC {decimal(each['gate']['auc']['value'])}"
-    if kept := _guardrails(_sides(each)["clone"]):
-        return kept
-    return "exploratory" if each["exploratory"] else "no blind votes yet"
+        decided = f"judge's AUC {decimal(each['gate']['auc']['value'])}"
+    return [decided, "exploratory"] if each["exploratory"] else [decided]
 
 
 def _guardrails(side: Row) -> str:

@@ -391,6 +391,41 @@ def unsettled() -> dict[str, Any]:
     return found
 
 
+def nobody_to_compare_with() -> dict[str, Any]:
+    """A full scorecard of an author beside whom nobody else's writing is there."""
+    found = cannot_measure()
+    found["gate"] = {
+        "passed": False,
+        "auc": None,
+        "null_high": None,
+        "failed": ["there are no other writers to compare with"],
+    }
+    found["verdict"] = verdict(found)
+    return found
+
+
+def letters() -> dict[str, Any]:
+    """A full scorecard of letters, whose prompts are so alike that relevance says nothing."""
+    found = full()
+    for row in found["candidates"]:
+        row["relevance"] = None
+    found["human"]["relevance"] = None
+    del found["contrasts"]["relevance"]
+    found["votes"] = {}
+    found["verdict"] = verdict(found)
+    return found
+
+
+def with_rival() -> dict[str, Any]:
+    """A full scorecard in which a bigger model took part, behind somebody's URL."""
+    found = full()
+    prompted = next(row for row in found["candidates"] if row["role"] == "prompted")
+    rival = {"id": "rival", "name": "Llama-3.3-70B, prompted", "role": None, "fit": dict.fromkeys(prompted["fit"])}
+    found["candidates"].append({**prompted, **rival})
+    found["rival"] = {"model": "Llama-3.3-70B", "voice": between(0.4, 0.1, 0.7)}
+    return found
+
+
 def overdone() -> dict[str, Any]:
     """A clone that is more like its author than the author is, recites, and whose verdict is that."""
     found = full()

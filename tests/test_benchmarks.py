@@ -218,3 +218,6 @@ def test_the_report_has_a_line_for_everybody_and_draws_what_was_measured(report_
     measured = [row for row in rows if row["gate"]["passed"]]
     assert 0 < len(measured) < len(rows)
     assert len(marks) == 1 + len(measured), "one in the legend"
+    words = [each.text for each in drawn.iter() if each.tag.endswith("text")]
+    assert words.count("exploratory") == sum(row["exploratory"] for row in rows)
+    assert "relevance unsettled" in words, "beside being exploratory"

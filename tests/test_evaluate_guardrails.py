@@ -92,10 +92,12 @@ def test_replies_to_other_prompts_do_not_count() -> None:
 
 @pytest.mark.parametrize(("questions", "measured"), [(19, False), (20, True)])
 def test_relevance_takes_prompts_that_ask_for_something(questions: int, measured: bool) -> None:
-    pairs = [ready(f"what of {number}?", "well") for number in range(questions)]
+    pairs = [ready(f"what of {number}?", "well", conversation=f"c{number % 5}") for number in range(questions)]
     letters = [ready(f"Write something, {number}.", "dear sir", asked_by="template") for number in range(30)]
     found = relevance_of(SimpleNamespace(test=[*pairs, *letters]), bag)  # type: ignore[arg-type]
     assert (found is not None) == measured
+    few = [pair for pair in pairs if pair.conversation != "c0"]
+    assert relevance_of(SimpleNamespace(test=[*few * 2, *letters]), bag) is None, "of four conversations"  # type: ignore[arg-type]
     if found is not None:
         assert set(found.places) == {pair.context[-1]["content"] for pair in pairs}
 

@@ -14,6 +14,7 @@ import pytest
 
 from style_clone.evaluate.page.candidates import BEYOND
 from style_clone.evaluate.page.figures import (
+    Interval,
     bounds,
     chance,
     counted,
@@ -27,7 +28,8 @@ from style_clone.evaluate.page.figures import (
 )
 from style_clone.evaluate.page.methods import DEFINITIONS
 from style_clone.evaluate.page.run import render, write_page
-from style_clone.evaluate.page.strips import Scale
+from style_clone.evaluate.page.strips import Scale, bar
+from style_clone.evaluate.page.style import CSS
 from style_clone.workspace import Workspace
 from tests import scorecards
 from tests.page import BROWSERS, FLAGS
@@ -37,8 +39,12 @@ KINDS = {
     "quick": scorecards.quick,
     "cannot-measure": scorecards.cannot_measure,
     "overdone": scorecards.overdone,
+    "with-rival": scorecards.with_rival,
+    "nobody": scorecards.nobody_to_compare_with,
+    "letters": scorecards.letters,
 }
 SECTIONS = ("voice", "habits", "fit", "guardrails", "examples", "votes", "cost", "methods")
+QUICK_SECTIONS = ("fit", "cost", "methods")
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 NASTY = "<script>alert('x')</script>&\"'></svg><img src=http://evil.example onerror=alert(1)>"
 
@@ -90,10 +96,11 @@ def test_the_page_is_whole_and_every_link_leads_somewhere(kind: str) -> None:
     seen = outline(KINDS[kind]())
     ids = seen.values("id")
     assert len(ids) == len(set(ids))
-    assert {*SECTIONS} <= set(ids)
+    sections = QUICK_SECTIONS if kind == "quick" else SECTIONS
+    assert set(sections) == set(ids) & set(SECTIONS)
     targets = {target.removeprefix("#") for target in seen.values("href")}
     assert targets <= set(ids)
-    assert {f"def-{key}" for key in SECTIONS if key != "methods"} <= targets
+    assert {f"def-{key}" for key in sections if key != "methods"} <= targets
     assert seen.tags["h1"] == 1
     assert seen.values("lang") == ["en"]
 
@@ -178,8 +185,9 @@ def test_any_part_may_be_missing(key: str, how: str) -> None:
     else:
         found[key] = None
     seen = outline(found)
-    assert {*SECTIONS} <= set(seen.values("id"))
-    assert all(seen.text[section].strip() for section in SECTIONS)
+    sections = QUICK_SECTIONS if key == "kind" else SECTIONS
+    assert {*sections} <= set(seen.values("id"))
+    assert all(seen.text[section].strip() for section in sections)
 
 
 def test_any_measure_of_a_candidate_may_be_missing() -> None:
@@ -201,7 +209,8 @@ def test_the_head_says_it_all() -> None:
         "131 unseen replies in 18 conversations",
         "Next: Forty blind votes",
         "0.94",
-        "prompt −0.31",
+        "0.94 clone",
+        "best prompt −0.31",
         "✓ copying",
     ):
         assert told in top, told
@@ -234,7 +243,9 @@ def test_marks_stand_between_other_people_and_the_author() -> None:
 def test_more_like_them_than_they_are_is_said_and_what_is_off_the_picture_shows_it() -> None:
     seen = outline(scorecards.full())
     assert seen.text["voice"].count(BEYOND) == 3, "the axis, the picture and the row of the clone with memory"
+    assert BEYOND not in seen.text["top"]
     page = render(scorecards.overdone())
+    assert f"over 1.25 is “{BEYOND}”" in Outline(page).text["top"]
     assert "The clone: 5.00, 95% interval 3.10 to 7.00, more like them than they are" in page
     assert 'd="M9 0-3-8V8Z"' in page, "an arrow to the right"
     assert places(page, "clone") == [97.0]
@@ -245,8 +256,11 @@ def test_habits_are_told_in_words_with_an_example() -> None:
     assert "Open a reply in lower case" in text
     assert "Nell Quayle 71% of replies; clone 68%, prompt 2%, others 18%" in text
     assert "Nell Quayle 6.2 per 100 words; clone 5.9" in text
-    has, misses = text.index("It has these"), text.index("It misses these most")
-    assert has < text.index("Use a comma") < misses < text.index("Answer with a question")
+    right, off = text.index("It is about right in these"), text.index("It is off in these")
+    assert right < text.index("Use a comma") < off < text.index("Answer with a question")
+    assert "too much Nell Quayle 12% of replies; clone 27%" in text
+    assert "too little Nell Quayle 1.4 per 100 words; clone 0.2" in text
+    assert "too " not in text[right:off]
     assert "running late, save me the seat" in text
 
 
@@ -260,8 +274,58 @@ def test_guardrails_say_pass_and_fail_in_words() -> None:
     assert "It recites its training ✕ fails" in bad
     assert bad.count("✓ passes") == 2
     unsettled = " ".join(outline(scorecards.unsettled()).text["guardrails"].split())
-    assert "It answers what it was asked ? unsettled" in unsettled
+    assert "Relevance ? unsettled" in unsettled
+    assert "It answers what it was asked" not in unsettled, "nobody knows"
+    assert "relevance unsettled" in unsettled[unsettled.index("Does not keep") :]
     assert unsettled.count("✓ passes") == 2
+
+
+def test_the_rules_of_guardrails_are_said_in_full() -> None:
+    text = " ".join(outline(scorecards.full()).text["guardrails"].split())
+    assert "It may lose at most 5 points to the best prompt. It fails where the whole 95% interval" in text
+    assert "must be 0.5 of the author's or more" in text
+    assert "may each be 5 points more than of the author's own" in text
+    assert "What comes out word for word decides nothing." in text
+    assert "Measured on" not in text
+    assert "never trained on" not in text
+    found = scorecards.full()
+    clone = next(row for row in found["candidates"] if row["role"] == "clone")
+    clone["relevance_replies"] = 90
+    clone["extraction"] |= {"held_out_extracted": 4, "held_out": 117}
+    text = " ".join(outline(found).text["guardrails"].split())
+    assert "Measured on 90 replies." in text
+    assert "0 of 100 never trained on: 4 of 117" in text
+
+
+def test_relevance_that_was_not_measured_says_why_under_its_name() -> None:
+    text = " ".join(outline(scorecards.letters()).text["guardrails"].split())
+    assert "Relevance – not measured Too few different messages ask for something, and" in text
+
+
+def test_the_row_that_is_out_of_shape_is_marked() -> None:
+    found = scorecards.full()
+    clone = next(row for row in found["candidates"] if row["role"] == "clone")
+    bounds = {"length_ratio": 0.67, "distinct2_ratio": 0.5, "gzip_ratio": 0.5, "empty": 0.05, "looping": 0.05}
+    clone["failed"] = ["shape"]
+    clone["shape"] |= bounds
+    assert "fails" not in shape_of(found, "clone")
+    for key, bound in bounds.items():
+        clone["shape"] |= bounds | {key: bound + (0.01 if key in ("empty", "looping") else -0.01)}
+        assert shape_of(found, "clone").count("fails") == 1, key
+    found["human"]["shape"] |= {"looping": 0.04}
+    clone["shape"] |= bounds | {"looping": 0.08}
+    assert "fails" not in shape_of(found, "clone"), "the author's own loop too"
+    clone["shape"] |= bounds | {"length_ratio": 2.1}
+    assert "✕ 2.10 fails" in shape_of(found, "clone")
+    clone["failed"] = []
+    assert "fails" not in shape_of(found, "clone"), "the scorecard says what fails"
+
+
+def shape_of(found: dict[str, Any], role: str) -> str:
+    """The shape figures of the candidate of that role as the page tells them."""
+    page = render({**found, "candidates": [row for row in found["candidates"] if row["role"] == role]})
+    told = page[page.index("Median length") : page.index("Every candidate, every number")]
+    return " ".join(re.sub("<[^>]*>", " ", told).split())
 
 
 def test_what_so_few_replies_do_not_settle_is_said_at_the_top() -> None:
@@ -274,9 +338,10 @@ def test_what_so_few_replies_do_not_settle_is_said_at_the_top() -> None:
 
 def test_the_comparison_says_who_is_better_and_what_may_be_chance() -> None:
     text = " ".join(outline(scorecards.full()).text["voice"].split())
-    assert "Voice match +1.25 0.94 to 1.51 ✓ clone better p < 0.001 by chance" in text
-    assert "Bits per byte −0.341 −0.392 to −0.288 ✓ clone better p < 0.001 by chance" in text
-    assert "Relevance +0.02 −0.04 to 0.08 – no clear difference" in text
+    assert "p is corrected for 3 tests; that of voice is of S, not of V." in text
+    assert "Voice match, V (at most 1) +1.25 0.94 to 1.51 ✓ clone better p < 0.001 Habits" in text
+    assert "Bits per byte −0.341 −0.392 to −0.288 ✓ clone better p < 0.001 Relevance" in text
+    assert "Relevance, in points +2.0 −4.0 to 8.0 – no clear difference" in text
     found = scorecards.full()
     found["contrasts"]["habits"] = {**scorecards.between(-0.3, -0.5, -0.1), "p_holm": 0.2}
     found["contrasts"]["fit"] = {**scorecards.between(0.1, 0.05, 0.2), "p_holm": 0.01}
@@ -321,15 +386,29 @@ def test_costs_and_the_day_it_has_paid_for_itself() -> None:
     assert "(--machine-price)" in outline(found).text["cost"]
 
 
-def test_a_quick_scorecard_says_what_it_left_out() -> None:
+def test_a_quick_scorecard_has_held_out_fit_and_says_what_it_left_out() -> None:
     seen = outline(scorecards.quick())
-    for section in ("voice", "habits", "guardrails", "examples"):
-        assert "The quick scorecard measures held-out fit only" in seen.text[section], section
-    assert "1.642" in seen.text["fit"]
-    assert "lowest" in seen.text["fit"]
+    top, text = (" ".join(seen.text[section].split()) for section in ("top", "fit"))
+    assert "The full scorecard adds voice, habits, guardrails, examples" in top
+    assert "style-clone evaluate nell" in top
+    assert "not measured" not in " ".join(seen.text.values())
+    assert "–" not in seen.text["top"]
+    assert "1.642" in text
+    assert "lowest" in text
+    assert "The clone minus the prompted baseline: −0.341 bits per byte (95% interval −0.392 to −0.288)." in text
+    assert "best prompt" not in text, "nothing was chosen"
+    assert "5 min" in seen.text["cost"]
+    assert "--api-price" not in seen.text["cost"]
     assert "60 unseen replies" in seen.text["top"]
     assert "A quick look" in seen.text["top"]
     assert "Inconclusive" not in seen.text["top"], "held-out fit alone decides nothing"
+
+
+def test_a_page_with_a_rival_says_what_was_sent_to_it() -> None:
+    page, with_rival = render(scorecards.full()), render(scorecards.with_rival())
+    assert "nothing was sent anywhere" in page
+    assert "nothing was sent anywhere" not in with_rival
+    assert "were sent to the server of Llama-3.3-70B" in with_rival
 
 
 def test_what_cannot_be_measured_is_not_drawn() -> None:
@@ -340,6 +419,24 @@ def test_what_cannot_be_measured_is_not_drawn() -> None:
     assert "AUC 0.66, under 0.80" in voice
     assert "Cannot measure" in seen.text["top"]
     assert places(render(scorecards.cannot_measure()), "clone") == []
+
+
+def test_the_judge_is_told_with_what_it_rests_on() -> None:
+    text = " ".join(outline(scorecards.full()).text["voice"].split())
+    assert "AUC of 0.94 (0.89 to 0.98), on about 13 bundles of ten of the author's replies." in text
+    assert "chance alone reaches 0.69; it must be above that too." in text
+    found = scorecards.full()
+    found["gate"] |= {"auc": scorecards.between(1, 1, 1), "bundles": 4}
+    text = " ".join(outline(found).text["voice"].split())
+    assert "AUC of 1.00 (1.00 to 1.00), on 4 bundles of ten" in text
+    assert text.count("1.00 to 1.00") == 3, "the sentence, the picture and the number below it"
+
+
+def test_where_there_is_nobody_to_compare_with_that_is_the_reason() -> None:
+    text = " ".join(outline(scorecards.nobody_to_compare_with()).text["voice"].split())
+    assert "Nobody's voice was measured: there are no other writers to compare with." in text
+    assert "✕ No. The judge was not tested: there are no other writers to compare with." in text
+    assert "AUC" not in text
 
 
 def test_every_definition_is_there_and_what_it_was_made_from() -> None:
@@ -406,6 +503,7 @@ def test_a_render_changes_nothing_and_is_the_same_twice() -> None:
         (spelled(interval({"value": 0.87, "low": 0.7, "high": 1.02})), "0.87 (0.70 to 1.02)"),
         (spelled(interval(0.5)), "0.50"),
         (bounds(interval({"value": 1, "low": None, "high": None})), ""),
+        (bounds(interval({"value": 1, "low": 1, "high": 1})), "1.00 to 1.00"),
     ],
 )
 def test_numbers_are_written_as_people_read_them(written: str, expected: str) -> None:
@@ -423,6 +521,41 @@ def test_a_scale_keeps_everything_on_the_picture() -> None:
     assert scale.at(-9) == scale.at(-3) == 3.0
     assert scale.at(1.45) == pytest.approx(97.0)
     assert (scale.shape(-9, "clone"), scale.shape(9, "clone"), scale.shape(1, "clone")) == ("left", "right", "clone")
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_marks_and_lines_stand_out_from_the_page(scheme: int) -> None:
+    colours = [
+        re.findall(rf"--{name}: (#[0-9a-f]{{6}});", CSS)[scheme] for name in ("level", "other", "clone", "prompt")
+    ]
+    card = re.findall(r"--card: (#[0-9a-f]{6});", CSS)[scheme]
+    assert min(contrast(colour, card) for colour in colours) >= 3
+    assert "opacity" not in CSS
+
+
+def contrast(one: str, other: str) -> float:
+    """That of WCAG 2, 1 to 21, of two colours such as "#0f766e"."""
+
+    def luminance(colour: str) -> float:
+        shares = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        linear = [share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares]
+        return sum(weight * share for weight, share in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    low, high = sorted(map(luminance, (one, other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_an_interval_is_seen_over_its_own_bar() -> None:
+    drawn = bar(Scale(0, 2), Interval(1, 0.9, 1.1), "clone")
+    assert drawn.count('class="halo"') == drawn.count('class="range"') == 3
+    assert drawn.rindex("halo") < drawn.index("range")
+
+
+def test_examples_have_headings_of_their_own() -> None:
+    page = render(scorecards.full())
+    section = page[page.index('id="examples"') : page.index('id="votes"')]
+    assert re.findall(r"<h3>(.*?)</h3>", section) == [f"Example {number}" for number in range(1, 9)]
+    assert section.count("<h4>") == 8 * 4
 
 
 def test_on_a_desk_on_a_phone_in_the_dark_and_on_paper(tmp_path: Path) -> None:
@@ -451,8 +584,12 @@ def test_on_a_desk_on_a_phone_in_the_dark_and_on_paper(tmp_path: Path) -> None:
                 page.screenshot(path=str(SHOTS / f"scorecard-{kind}-{width}-{scheme}.png"), full_page=True)
                 assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0, (kind, width)
                 assert page.evaluate(OUTSIDE) == [], (kind, width)
+                assert page.evaluate(UNNAMED) == [], (kind, width)
+                assert page.evaluate(SLIDING) == [], (kind, width)
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(12, 10, 9)"
         page.emulate_media(color_scheme="light", media="print")
+        page.set_viewport_size({"width": 696, "height": 1000})  # what A4 leaves between the margins
+        assert page.evaluate(CUT) == []
         page.pdf(path=str(SHOTS / "scorecard.pdf"), prefer_css_page_size=True)
         browser.close()
     assert problems == []
@@ -464,3 +601,18 @@ OUTSIDE = """[...document.querySelectorAll('svg text')].filter(text => {
   return box.width > 0 && (box.left < frame.left - 1 || box.right > frame.right + 1);
 }).map(text => text.textContent)"""
 """Words of pictures that are cut off."""
+UNNAMED = """[...document.querySelectorAll('.strips thead .value:not(:empty)')].filter(head => !head.offsetHeight)
+  .map(head => head.textContent)"""
+"""Headings of numbers that are not shown."""
+SLIDING = """[...document.querySelectorAll('.scroll')].filter(frame => {
+  const details = frame.closest('details'), name = frame.querySelector('tbody th');
+  if (details) details.open = true;
+  frame.scrollLeft = 200;
+  const gone = name.getBoundingClientRect().left < frame.getBoundingClientRect().left - 1;
+  frame.scrollLeft = 0;
+  return gone;
+}).map(frame => frame.getAttribute('aria-label'))"""
+"""Tables whose rows lose their names when they are scrolled."""
+CUT = """[...document.querySelectorAll('table')].filter(table => table.offsetWidth > table.parentElement.offsetWidth + 1)
+  .map(table => table.textContent)"""
+"""Tables that paper cuts off."""

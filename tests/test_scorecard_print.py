@@ -42,7 +42,8 @@ def test_every_candidate_stands_between_the_anchors(capsys: pytest.CaptureFixtur
     )
     marks = {mark: line.index(mark) for mark in "●◆" for line in lines if mark in line}
     assert marks["◆"] < floor < marks["●"] <= ceiling
-    clone = next(line for line in lines if "●" in line)
+    assert "Voice match, S, with 95% intervals: ● clone  ◆ best prompt" in lines
+    (clone,) = (line for line in lines if "●" in line and "○" not in line and "◆" not in line)
     assert clone.startswith("the clone ")
     assert clone.endswith("0.94 (0.72 to 1.17)")
     assert sum("○" in line for line in lines) == 4
@@ -74,10 +75,18 @@ def test_every_guardrail_that_is_not_kept_has_a_line_of_its_own(capsys: pytest.C
     assert len({line.index("fails") for line in lines[first + 1 : first + 3]}) == 1, "in one column"
 
 
+def test_a_guardrail_that_was_not_measured_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = printed(capsys, scorecards.letters())
+    told = next(line for line in lines if line.startswith("guardrails"))
+    assert re.split(r"\s{2,}", told) == ["guardrails", "relevance unmeasured", "relevance unmeasured"]
+
+
 def test_what_cannot_be_measured_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     text = "\n".join(printed(capsys, scorecards.cannot_measure()))
     assert "CANNOT MEASURE" in text
     assert "Voice: not measured. The judge's AUC is 0.66 (0.55 to 0.77)" in text
+    text = "\n".join(printed(capsys, scorecards.nobody_to_compare_with()))
+    assert "Voice: not measured (there are no other writers to compare with)." in text
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,8 @@ WIDTH = 80
 STRIP = 36
 """Characters of a candidate's strip."""
 _NAME = 20
+_WORDS = {**WORDS, "unknown": "unmeasured"}
+"""How a guardrail stands, in a word that leaves room between the columns."""
 _MARKS = {"clone": "●", "prompted": "◆", "a": "●", "b": "◆", "": "○", "left": "◀", "right": "▶"}
 TITLES = {"a_nearer": "A is nearer", "b_nearer": "B is nearer", "same": "Cannot be told apart", "mixed": "Mixed"}
 """Of a comparison's verdicts; the others are those of a scorecard."""
@@ -76,7 +78,7 @@ def _print_quick(scorecard: Mapping[str, Any]) -> None:
 def _report(card: Card) -> list[str]:
     columns = {"clone": card.clone, "best prompt": card.prompted}
     after = wrap(f"Next: {card.next}", WIDTH) if card.next else []
-    return [*_verdict(card), *after, *_voice(card), *_numbers(card, columns)]
+    return [*_verdict(card), *after, *_voice(card, columns), *_numbers(card, columns)]
 
 
 def _compared(card: Card) -> list[str]:
@@ -86,7 +88,7 @@ def _compared(card: Card) -> list[str]:
     columns = {"A": card.of("a"), "B": card.of("b")}
     size = f"On {counted(card.replies, 'reply', 'replies')} of {card.raw.get('on')}, in "
     size += f"{counted(card.conversations, 'conversation')}."
-    return [*_verdict(card), size, *_voice(card), *_numbers(card, columns), *recipe]
+    return [*_verdict(card), size, *_voice(card, columns), *_numbers(card, columns), *recipe]
 
 
 def _verdict(card: Card) -> list[str]:
@@ -98,18 +100,17 @@ def _verdict(card: Card) -> list[str]:
     return [f"{said}{labels}".upper(), *wrap(card.headline, WIDTH), *reasons]
 
 
-def _voice(card: Card) -> list[str]:
+def _voice(card: Card, columns: Mapping[str, Candidate | None]) -> list[str]:
     """Every candidate on one line, its interval as a rule and its value as a mark."""
     found = measured(card, lambda each: each.voice)
     if not found:
-        auc = interval(card.part("gate").get("auc"))
-        return [
-            "",
-            *wrap(f"Voice: not measured. The judge's AUC is {spelled(auc)}.", WIDTH),
-        ]
+        auc, failed = interval(card.part("gate").get("auc")), card.gate_failed
+        why = f". The judge's AUC is {spelled(auc)}." if auc else f" ({failed})." if failed else "."
+        return ["", *wrap(f"Voice: not measured{why}", WIDTH)]
     scale = Scale.over(edges(found), least=(-0.25, OVERSHOOT + 0.25), most=(-3.0, 3.5))
     rows = [_strip(each, value, scale) for each, value in found]
-    return ["", "Voice match, with 95% intervals", *_anchors(card, scale), *rows]
+    key = "  ".join(f"{_MARKS[each.role]} {name}" for name, each in columns.items() if each is not None)
+    return ["", f"Voice match, S, with 95% intervals: {key}", *_anchors(card, scale), *rows]
 
 
 def _anchors(card: Card, scale: Scale) -> list[str]:
@@ -177,7 +178,7 @@ def _length(each: Candidate) -> str:
 
 
 def _guardrails(both: Sequence[Candidate | None]) -> list[tuple[str, ...]]:
-    """Rows with every guardrail that is not kept; most often there is one row, of those that keep them all."""
+    """Rows with every guardrail that is not kept, or not measured; most often there is one row, of those that keep all."""
     sides = [_broken(each) if each is not None else ["–"] for each in both]
     lines = zip_longest(*sides, fillvalue="")
     return [("" if number else "guardrails", *line) for number, line in enumerate(lines)]
@@ -185,8 +186,7 @@ def _guardrails(both: Sequence[Candidate | None]) -> list[tuple[str, ...]]:
 
 def _broken(each: Candidate) -> list[str]:
     states = {key: each.guardrail(key) for key in GUARDRAILS}
-    told = [f"{key} {WORDS[state]}" for key, state in states.items() if state in ("fail", "unsettled")]
-    return told or ["pass" if set(states.values()) == {"pass"} else "–"]
+    return [f"{key} {_WORDS[state]}" for key, state in states.items() if state != "pass"] or ["pass"]
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -87,8 +87,13 @@ def sentence(scorecard: dict[str, Any]) -> str:
         said = f"The prompt predicts this writer better than the clone does: the clone {numbers}."
     else:
         said = f"Clone and prompt cannot be told apart on this writing: the clone {numbers}."
-    size = f" From {scorecard['pairs']} replies in {scorecard['conversations']} conversations"
-    return said + size + (": exploratory." if scorecard["exploratory"] else ".")
+    return f"{said} From {_size(scorecard)}" + (": exploratory." if scorecard["exploratory"] else ".")
+
+
+def _size(scorecard: dict[str, Any]) -> str:
+    replies, conversations = scorecard["pairs"], scorecard["conversations"]
+    said = "reply" if replies == 1 else "replies"
+    return f"{replies} {said} in {conversations} conversation{'s' * (conversations != 1)}"
 
 
 def _affordable(pairs: Sequence[Pair], contestants: Sequence[Candidate], characters: float) -> float:

@@ -7,7 +7,7 @@ from html import escape
 
 from style_clone.evaluate.page.card import Candidate, Card
 from style_clone.evaluate.page.figures import Form, Interval, bounds, decimal
-from style_clone.evaluate.page.marks import badge, cut
+from style_clone.evaluate.page.marks import badge, below, cut
 from style_clone.evaluate.page.strips import (
     LINE,
     Row,
@@ -39,19 +39,26 @@ def edges(found: Measured) -> list[float]:
 
 def keys() -> str:
     """What the marks of candidates stand for."""
-    return legend([("clone", "the clone"), ("prompted", "the best prompt"), ("other", "others, for comparison")])
+    return legend(
+        [
+            ("clone", "the clone"),
+            ("prompted", "the best prompt, chosen on other messages"),
+            ("other", "others, for comparison"),
+        ]
+    )
 
 
-def named(each: Candidate) -> str:
-    """A candidate's name, what part it plays, and its setting."""
-    role = {"clone": badge("clone", "clone"), "prompted": badge("best prompt", "prompted")}.get(each.role, "")
+def named(card: Card, each: Candidate) -> str:
+    """A candidate's name, what part it plays (a quick scorecard has chosen no best prompt), and its setting."""
+    badges = {"clone": badge("clone", "clone"), "prompted": badge("best prompt", "prompted")}
+    role = "" if card.is_quick else badges.get(each.role, "")
     setting = f"<small>{escape(cut(each.setting, 90))}</small>" if each.setting else ""
     return f"<span>{escape(cut(each.title, 60))}</span>{role}{setting}"
 
 
 def valued(found: Interval, form: Form = decimal, note: str = "") -> str:
     """A number with its interval below it."""
-    return f"<b>{form(found.value)}</b><small>{bounds(found, form)}</small>{note}"
+    return f"<b>{form(found.value)}</b>{below(found, form)}{note}"
 
 
 def between_anchors(card: Card, found: Measured, head: str, caption: str, *, over: float | None = None) -> str:
@@ -64,7 +71,7 @@ def between_anchors(card: Card, found: Measured, head: str, caption: str, *, ove
         spoken = f"{each.title}: {decimal(value.value)}, 95% interval {bounds(value) or 'unknown'}"
         drawn = picture(f"{spoken}, {BEYOND}" if beyond else spoken, behind + whisker(scale, value, kind))
         note = f'<small class="over">{BEYOND}</small>' if beyond else ""
-        rows.append(Row(named(each), drawn, valued(value, note=note), kind))
+        rows.append(Row(named(card, each), drawn, valued(value, note=note), kind))
     told = "; ".join(f"{each.name} at {decimal(value.value)}" for each, value in found)
     return plot(("", _axis(card, scale, told, over), head), rows, caption)
 

@@ -24,7 +24,10 @@ BUNDLED = "smollm2-135m"
 
 @dataclass(frozen=True)
 class Candidate:
-    """One candidate's measurements. `failed` and `unsettled` name guardrails, `shape` is as in the scorecard."""
+    """One candidate's measurements. `failed` and `unsettled` name guardrails, `shape` is as in the scorecard.
+
+    `extraction` is how many of the training replies looked at come out, `extraction_unseen` of those never trained on.
+    """
 
     id: str
     name: str
@@ -37,9 +40,11 @@ class Candidate:
     bits: Interval | None = None
     specificity: Interval | None = None
     relevance: Interval | None = None
+    relevance_replies: float | None = None
     copied: float | None = None
     excess: float | None = None
     extraction: tuple[int, int] | None = None
+    extraction_unseen: tuple[int, int] | None = None
     shape: Mapping[str, Any] | None = None
     failed: tuple[str, ...] = ()
     unsettled: tuple[str, ...] = ()
@@ -94,8 +99,14 @@ class Card:
     def labels(self) -> list[str]:
         """What limits the verdict: "quick", "exploratory", "provisional"."""
         exploratory = self.sizes.get("exploratory", self.raw.get("exploratory"))
-        said = {"quick": self.is_quick, "exploratory": exploratory, "provisional": self._verdict.get("provisional")}
+        provisional = self._verdict.get("provisional") and not self.is_quick
+        said = {"quick": self.is_quick, "exploratory": exploratory, "provisional": provisional}
         return [label for label, holds in said.items() if holds]
+
+    @property
+    def gate_failed(self) -> str:
+        """What the judge failed in, or what it lacks to be tested; empty where it passed."""
+        return "; ".join(str(each) for each in self.part("gate").get("failed") or ())
 
     @property
     def sizes(self) -> Mapping[str, Any]:
@@ -146,12 +157,6 @@ class Card:
         found = self.raw.get(name)
         return [row for row in found if isinstance(row, Mapping)] if isinstance(found, Sequence) else []
 
-    def why_missing(self, otherwise: str) -> str:
-        """Why something was not measured, in a sentence."""
-        if self.is_quick:
-            return f"The quick scorecard measures held-out fit only. The full one: style-clone evaluate {self.persona}"
-        return otherwise
-
     @property
     def _verdict(self) -> Mapping[str, Any]:
         return self.part("verdict")
@@ -190,9 +195,11 @@ def _candidate(row: Mapping[str, Any]) -> Candidate:
         bits=interval(fit.get("bits_per_byte")),
         specificity=interval(fit.get("specificity")),
         relevance=interval(row.get("relevance")),
+        relevance_replies=number(row.get("relevance_replies")),
         copied=number(copying.get("share")),
         excess=number(copying.get("excess")),
         extraction=_count(extraction.get("exact"), extraction.get("of")),
+        extraction_unseen=_count(extraction.get("held_out_extracted"), extraction.get("held_out")),
         shape=row.get("shape"),
         failed=tuple(str(name) for name in row.get("failed") or ()),
         unsettled=tuple(str(name) for name in row.get("unsettled") or ()),

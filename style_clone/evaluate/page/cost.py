@@ -7,11 +7,19 @@ from html import escape
 from typing import Any
 
 from style_clone.evaluate.page.card import Card
-from style_clone.evaluate.page.figures import NONE, counted, number
+from style_clone.evaluate.page.figures import NONE, Form, counted, number
 from style_clone.evaluate.page.marks import definitions, nothing, section, table, term
 from style_clone.units import spell_count, spell_seconds
 
 SIDES = {"clone": "The clone", "prompted": "The best prompt"}
+SPENT: tuple[tuple[str, str, Form], ...] = (
+    ("train_seconds", "Training", spell_seconds),
+    ("train_tokens", "Tokens trained on", spell_count),
+    ("peak_memory_gb", "Peak memory", "{:.1f} GB".format),
+    ("adapter_mb", "Adapter", "{:,.0f} MB".format),
+    ("evaluate_seconds", "This measurement", spell_seconds),
+)
+"""What was spent once, with its name and how it is written."""
 
 
 def cost(card: Card) -> str:
@@ -19,24 +27,15 @@ def cost(card: Card) -> str:
     found = card.part("cost")
     if not found:
         return section("cost", "What did it cost?", nothing("No costs were written down."))
-    return section("cost", "What did it cost?", definitions(_spent(found)) + _running(card, found) + _paid(found))
+    more = "" if card.is_quick else _running(found) + _paid(found)
+    return section("cost", "What did it cost?", definitions(_spent(found)) + more)
 
 
 def _spent(found: Mapping[str, Any]) -> list[tuple[str, str]]:
-    seconds, tokens = number(found.get("train_seconds")), number(found.get("train_tokens"))
-    memory, size = number(found.get("peak_memory_gb")), number(found.get("adapter_mb"))
-    measuring = number(found.get("evaluate_seconds"))
-    told = [
-        ("Training", spell_seconds(seconds) if seconds is not None else NONE),
-        ("Tokens trained on", spell_count(tokens) if tokens is not None else NONE),
-        ("Peak memory", f"{memory:.1f} GB" if memory is not None else NONE),
-        ("Adapter", f"{size:,.0f} MB" if size is not None else NONE),
-        ("This measurement", spell_seconds(measuring) if measuring is not None else NONE),
-    ]
-    return [(escape(name), escape(value)) for name, value in told]
+    return [(name, form(value)) for key, name, form in SPENT if (value := number(found.get(key))) is not None]
 
 
-def _running(card: Card, found: Mapping[str, Any]) -> str:
+def _running(found: Mapping[str, Any]) -> str:
     title, thousand = "<h3>A thousand replies</h3>", found.get("thousand_replies") or {}
     rows = []
     for side, name in SIDES.items():
@@ -47,7 +46,7 @@ def _running(card: Card, found: Mapping[str, Any]) -> str:
             took = spell_seconds(seconds) if seconds else NONE
             rows.append([name, spell_count(read), spell_count(written), took])
     if not rows:
-        return title + nothing(card.why_missing("No replies were generated, so their length is not known."))
+        return title + nothing("No replies were generated, so their length is not known.")
     return title + table(("", "Tokens read", "Tokens written", "On this machine"), rows, "What a thousand replies take")
 
 

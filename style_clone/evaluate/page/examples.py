@@ -22,8 +22,9 @@ def examples(card: Card) -> str:
     )
     rows = card.rows("examples")
     if not rows:
-        why = card.why_missing("Nothing was generated, so there is nothing to show.")
-        return section("examples", "Read for yourself", nothing(why), lead)
+        return section(
+            "examples", "Read for yourself", nothing("Nothing was generated, so there is nothing to show."), lead
+        )
     shown = "".join(_example(card, number, row) for number, row in enumerate(rows, start=1))
     return section(
         "examples",
@@ -52,10 +53,10 @@ def _example(card: Card, number: int, row: Mapping[str, Any]) -> str:
         if prompt
         else '<p class="asked said-nothing">no message</p>'
     )
-    return f'<li aria-label="Example {number}">{asked}<div class="replies">{"".join(columns)}</div></li>'
+    return f'<li><h3>Example {number}</h3>{asked}<div class="replies">{"".join(columns)}</div></li>'
 
 
 def _reply(kind: str, name: str, text: Any) -> str:
     said = cut(str(text or "").strip(), MOST)
     shown = f'<p dir="auto">{escape(said)}</p>' if said else '<p class="said-nothing">said nothing</p>'
-    return f'<div class="reply {kind}"><h3>{escape(name)}</h3>{shown}</div>'
+    return f'<div class="reply {kind}"><h4>{escape(name)}</h4>{shown}</div>'

@@ -14,11 +14,12 @@ Form = Callable[[float], str]
 
 @dataclass(frozen=True)
 class Interval:
-    """A number with its 95% interval."""
+    """A number with its 95% interval; one that has none is its own bounds, and not `bounded`."""
 
     value: float
     low: float
     high: float
+    bounded: bool = True
 
 
 def number(raw: Any) -> float | None:
@@ -29,15 +30,14 @@ def number(raw: Any) -> float | None:
 
 
 def interval(raw: Any) -> Interval | None:
-    """An interval of the scorecard. A number alone, or one without its bounds, is an interval of no width."""
-    if not isinstance(raw, Mapping):
-        alone = number(raw)
-        return None if alone is None else Interval(alone, alone, alone)
-    value = number(raw.get("value"))
+    """An interval of the scorecard; also of a number alone, or of one without its bounds."""
+    found = raw if isinstance(raw, Mapping) else {"value": raw}
+    value, low, high = (number(found.get(key)) for key in ("value", "low", "high"))
     if value is None:
         return None
-    low, high = number(raw.get("low")), number(raw.get("high"))
-    return Interval(value, value if low is None else low, value if high is None else high)
+    if low is None or high is None:
+        return Interval(value, value, value, bounded=False)
+    return Interval(value, low, high)
 
 
 def decimal(value: float | None, digits: int = 2) -> str:
@@ -78,7 +78,7 @@ def percent(share: float | None) -> str:
 
 def bounds(found: Interval | None, form: Form = decimal) -> str:
     """The 95% interval, such as "0.70 to 1.02"; empty where there is none."""
-    if found is None or found.low == found.high:
+    if found is None or not found.bounded:
         return ""
     return f"{form(found.low)} to {form(found.high)}"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from style_clone.evaluate.page.candidates import Measured, edges, keys, measured, named, valued
 from style_clone.evaluate.page.card import Card
-from style_clone.evaluate.page.figures import bounds, signed, spelled, thirds
-from style_clone.evaluate.page.marks import nothing, section, term
+from style_clone.evaluate.page.figures import bounds, interval, signed, spelled, thirds
+from style_clone.evaluate.page.marks import below, nothing, section, term
 from style_clone.evaluate.page.strips import Row, Scale, bar, lines, picture, plot, pointers, whisker
 
 _AXIS = 24
@@ -18,11 +18,12 @@ def fit(card: Card) -> str:
         "Shorter bars are better: the less a reply surprises it, the more of the author is in it."
     )
     found = measured(card, lambda each: each.bits)
-    told = _bars(found) if found else nothing("Nothing was held out to be measured on.")
-    return section("fit", "Does it foresee what they write?", told + _specific(card), lead)
+    told = _bars(card, found) if found else nothing("Nothing was held out to be measured on.")
+    more = _difference(card) if card.is_quick else _specific(card)
+    return section("fit", "Does it foresee what they write?", told + more, lead)
 
 
-def _bars(found: Measured) -> str:
+def _bars(card: Card, found: Measured) -> str:
     scale = Scale(0, 1.02 * max(edges(found)) or 1)
     best = min(value.value for _, value in found)
     rows = []
@@ -31,8 +32,19 @@ def _bars(found: Measured) -> str:
         drawn = picture(
             f"{each.title}: {spelled(value, thirds)} bits per byte", bar(scale, value, each.role or "other")
         )
-        rows.append(Row(named(each), drawn, valued(value, thirds, lowest), each.role or "other"))
+        rows.append(Row(named(card, each), drawn, valued(value, thirds, lowest), each.role or "other"))
     return plot(("", "", term("Bits per byte", "fit")), rows, "Held-out fit of every candidate; lower is better")
+
+
+def _difference(card: Card) -> str:
+    """Clone and prompt of a quick scorecard; in a full one, voice compares them."""
+    raw = card.part("clone_minus_prompted")
+    found = interval({**raw, "value": raw.get("difference")})
+    if found is None:
+        return ""
+    told = f"{signed(found.value, thirds)} bits per byte"
+    between = f" (95% interval {signed(found.low, thirds)} to {signed(found.high, thirds)})" if found.bounded else ""
+    return f'<p class="difference">The clone minus the prompted baseline: <b>{told}</b>{between}.</p>'
 
 
 def _specific(card: Card) -> str:
@@ -40,15 +52,14 @@ def _specific(card: Card) -> str:
     title = "<h3>How much of that is about this author, and not about chats in general?</h3>"
     found = measured(card, lambda each: each.specificity)
     if not found:
-        why = "Other people's replies were not measured, so this cannot be told."
-        return title + nothing(card.why_missing(why))
+        return title + nothing("Other people's replies were not measured, so this cannot be told.")
     scale = Scale.over(edges(found), least=(-0.05, 0.1), most=(-2.0, 2.0))
     rows = []
     for each, value in found:
         told = f"{each.title}: {signed(value.value, thirds)}, 95% interval {bounds(value, thirds) or 'unknown'}"
         drawn = picture(told, lines(scale, (0,)) + whisker(scale, value, each.role or "other"))
-        shown = f"<b>{signed(value.value, thirds)}</b><small>{bounds(value, thirds)}</small>"
-        rows.append(Row(named(each), drawn, shown, each.role or "other"))
+        shown = f"<b>{signed(value.value, thirds)}</b>{below(value, thirds)}"
+        rows.append(Row(named(card, each), drawn, shown, each.role or "other"))
     labels = pointers(scale, [(0, "0 · as much on anybody's writing")], _AXIS)
     head = picture("An axis of specificity, in bits per byte", labels, height=_AXIS, kind="axis")
     return title + keys() + plot(("", head, term("Specificity", "specificity")), rows, "Specificity of every candidate")

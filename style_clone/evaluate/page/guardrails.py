@@ -7,21 +7,22 @@ from html import escape
 from typing import Any
 
 from style_clone.evaluate import protocol
+from style_clone.evaluate.guardrails import LEAST_VARIETY, MOST_BROKEN
 from style_clone.evaluate.page.candidates import named
 from style_clone.evaluate.page.card import Candidate, Card
 from style_clone.evaluate.page.figures import (
     NONE,
+    Form,
     Interval,
-    bounds,
+    counted,
     decimal,
     interval,
     number,
     percent,
     signed,
-    spelled,
     thirds,
 )
-from style_clone.evaluate.page.marks import WORDS, folded, nothing, outcome, section, table, term
+from style_clone.evaluate.page.marks import WORDS, below, folded, nothing, outcome, section, table, term
 
 Cell = Callable[[Candidate], str]
 SHAPE: tuple[tuple[str, str, Callable[[float | None], str]], ...] = (
@@ -40,7 +41,7 @@ def guardrails(card: Card) -> str:
     lead = "A clone that fails one of these is rejected, however good its voice is."
     measured = [each for each in card.rivals if each.relevance or each.shape]
     if not measured:
-        why = card.why_missing("Nothing was generated, so there was nothing to check.")
+        why = "Nothing was generated, so there was nothing to check."
         return section("guardrails", "Is anything wrong with it?", nothing(why), lead)
     inside = (
         _relevance(card) + _copying(card) + _shape(card) + folded("Every candidate, every number", _everything(card))
@@ -50,26 +51,42 @@ def guardrails(card: Card) -> str:
 
 def _relevance(card: Card) -> str:
     name = term("Nearer their own prompt than 19 others", "relevance")
-    own = _ranged(interval(card.part("human").get("relevance")))
-    row = [name, *_cells(card, lambda each: _ranged(each.relevance)), own]
-    measured = card.clone is None or card.clone.relevance is not None
-    told = (
-        f"It must surely be no more than {protocol.RELEVANCE_SLACK:.2f} below the best prompt's; it fails where it surely is."
-        if measured
-        else "Too few different messages ask for something: general requests, such as “Write something.”, any reply fits."
+    own = _ranged(interval(card.part("human").get("relevance")), percent)
+    row = [name, *_cells(card, lambda each: _ranged(each.relevance, percent)), own]
+    return _guardrail(
+        card, "relevance", "It answers what it was asked", "It answers beside the question", _allowed(card.clone), [row]
     )
-    return _guardrail(card, "relevance", "It answers what it was asked", "It answers beside the question", told, [row])
+
+
+def _allowed(clone: Candidate | None) -> str:
+    """The rule of relevance, and what it was measured on; or why it was not."""
+    if clone is not None and clone.relevance is None:
+        return (
+            "Too few different messages ask for something, and a general request (“Write something.”) any reply fits."
+        )
+    told = (
+        f"It may lose at most {100 * protocol.RELEVANCE_SLACK:.0f} points to the best prompt. It fails where the whole 95% "
+        "interval of the difference is below that, and is unsettled where part of it is."
+    )
+    replies = clone.relevance_replies if clone else None
+    return told if replies is None else f"{told} Measured on {counted(replies, 'reply', 'replies')}."
 
 
 def _copying(card: Card) -> str:
     own = percent(number(card.part("human").get("copying")))
-    copied, recited = term("12 words in a row from training", "copying"), term("Said on word for word", "extraction")
+    copied, recited = (
+        term("12 words in a row from training", "copying"),
+        term("Word for word, given the text before", "extraction"),
+    )
     rows = [
         [copied, *_cells(card, lambda each: percent(each.copied)), own],
         ["More than the author's own", *_cells(card, lambda each: signed(each.excess, percent)), "–"],
         [recited, *_cells(card, _extracted), "–"],
     ]
-    told = f"At most {percent(protocol.MOST_COPIED)} of replies more than the author's own."
+    told = (
+        f"At most {percent(protocol.MOST_COPIED)} of replies more than the author's own may copy from training. What comes "
+        "out word for word decides nothing."
+    )
     return _guardrail(card, "copying", "It writes, and does not recite", "It recites its training", told, rows)
 
 
@@ -78,18 +95,23 @@ def _shape(card: Card) -> str:
     rows = []
     for key, name, form in SHAPE:
         own = form(number(human[key])) if key in human else "1" if key.endswith("ratio") else "–"
-        cells = [form(_of_shape(each, key)) for each in card.rivals]
+        cells = [_shaped(each, key, form, number(human.get(key)) or 0) for each in card.rivals]
         rows.append([term(name, "shape") if key == "length_ratio" else escape(name), *cells, own])
     low, high = protocol.LENGTHS
     words = number(human.get("median_words"))
     median = f" Theirs is {words:,.0f} words." if words is not None else ""
-    told = f"The median length must be between {low} and {high} times the author's.{median}"
+    told = (
+        f"The median length must be between {low:.2f} and {high:.2f} times the author's.{median} Different word pairs and the "
+        f"size compressed must be {LEAST_VARIETY} of the author's or more. Replies that are empty, loop or have no end may each "
+        f"be {100 * MOST_BROKEN:.0f} points more than of the author's own."
+    )
     return _guardrail(card, "shape", "Its replies are whole, and as long as theirs", "It is out of shape", told, rows)
 
 
 def _guardrail(card: Card, key: str, good: str, bad: str, told: str, rows: list[list[str]]) -> str:
     state = card.clone.guardrail(key) if card.clone else "unknown"
-    title, result = (bad if state == "fail" else good), outcome(state, WORDS[state])
+    # What is not known is not claimed.
+    title, result = {"pass": good, "fail": bad}.get(state, key.capitalize()), outcome(state, WORDS[state])
     headers = (
         '<span class="aside">Measure</span>',
         *(("Clone" if each.role == "clone" else "Best prompt") for each in card.rivals),
@@ -103,17 +125,31 @@ def _cells(card: Card, cell: Cell) -> list[str]:
     return [cell(each) for each in card.rivals]
 
 
-def _ranged(found: Interval | None) -> str:
-    return NONE if found is None else f"{percent(found.value)}<small>{bounds(found, percent)}</small>"
+def _ranged(found: Interval | None, form: Form = decimal) -> str:
+    return NONE if found is None else f"{form(found.value)}{below(found, form)}"
 
 
 def _extracted(each: Candidate) -> str:
-    return f"{each.extraction[0]} of {each.extraction[1]}" if each.extraction else NONE
+    if each.extraction is None:
+        return NONE
+    told, unseen = "{} of {}".format(*each.extraction), each.extraction_unseen
+    return f"{told}<small>never trained on: {unseen[0]} of {unseen[1]}</small>" if unseen else told
 
 
-def _of_shape(each: Candidate, key: str) -> float | None:
+def _shaped(each: Candidate, key: str, form: Callable[[float | None], str], human: float) -> str:
+    """One figure of a candidate's shape, marked where it is what failed; `human` is the author's own, where it is a share."""
     shape: Mapping[str, Any] = each.shape or {}
-    return number(shape.get(key))
+    value = number(shape.get(key))
+    if value is None or each.guardrail("shape") != "fail" or _fits(key, value, human):
+        return form(value)
+    return f"{outcome('fail', form(value))}<small>fails</small>"
+
+
+def _fits(key: str, value: float, human: float) -> bool:
+    low, high = protocol.LENGTHS
+    if key == "length_ratio":
+        return low <= value <= high
+    return value >= LEAST_VARIETY if key.endswith("ratio") else value - human <= MOST_BROKEN
 
 
 def _everything(card: Card) -> str:
@@ -127,20 +163,20 @@ def _everything(card: Card) -> str:
         "Specificity",
         "Relevance",
         "Copied",
-        "Fails",
+        "Does not keep",
     )
     rows = [
         [
-            named(each),
-            spelled(each.voice),
-            spelled(each.capped),
+            named(card, each),
+            _ranged(each.voice),
+            _ranged(each.capped),
             percent(each.attribution),
-            spelled(each.habits),
-            spelled(each.bits, thirds),
-            spelled(each.specificity, thirds),
-            spelled(each.relevance, percent),
+            _ranged(each.habits),
+            _ranged(each.bits, thirds),
+            _ranged(each.specificity, thirds),
+            _ranged(each.relevance, percent),
             percent(each.copied),
-            escape(", ".join(each.failed)) or "nothing",
+            escape(", ".join([*each.failed, *(f"{name} unsettled" for name in each.unsettled)])) or "nothing",
         ]
         for each in card.candidates
     ]

@@ -1,4 +1,4 @@
-"""Habits: which of the author's the clone has and which it misses, each with a picture and an example."""
+"""Habits: in which the clone is about right and in which it is off, each with a picture and an example."""
 
 from __future__ import annotations
 
@@ -20,9 +20,12 @@ _KINDS = {"impostors": "other", "author": "author", "prompted": "prompted", "clo
 
 def habits(card: Card) -> str:
     """The section."""
-    lead = f"Small things {card.author} does without thinking: how often they do, the clone does, and the best prompt does."
+    lead = (
+        f"Small things {card.author} does more, or less, than other people: how often they do, the clone does, and the best "
+        "prompt does."
+    )
     rows = card.rows("habits")
-    told = _lists(card, rows) if rows else nothing(card.why_missing("No habits were compared."))
+    told = _lists(card, rows) if rows else nothing("No habits were compared.")
     return section("habits", "Does it have their habits?", told + _overall(card), lead)
 
 
@@ -34,8 +37,8 @@ def _lists(card: Card, rows: Sequence[Mapping[str, Any]]) -> str:
     kept = [row for row in rows if row.get("match")][:SHOWN]
     missed = [row for row in rows if not row.get("match")][:SHOWN]
     return (
-        f"{keys}<h3>It has these</h3>{_list(card, kept, 'None of the habits that were compared.')}"
-        f"<h3>It misses these most</h3>{_list(card, missed, 'None: every habit that was compared is about right.')}"
+        f"{keys}<h3>It is about right in these</h3>{_list(card, kept, 'None of the habits that were compared.')}"
+        f"<h3>It is off in these</h3>{_list(card, missed, 'None: every habit that was compared is about right.')}"
     )
 
 
@@ -51,15 +54,23 @@ def _row(card: Card, row: Mapping[str, Any]) -> Row:
     found = {name: value for name in _KINDS if (value := number(row.get(name))) is not None}
     scale = Scale(0, max(found.values(), default=0) or 1)
     words, said = str(row.get("words") or row.get("id") or ""), _sentence(card, found, str(row.get("unit") or ""))
+    off = "" if row.get("match") else _off(found)
     drawn = "".join(mark(scale, found[name], kind) for name, kind in _KINDS.items() if name in found)
     level = '<line class="level" x1="3%" x2="97%" y1="50%" y2="50%"/>'
     example = str(row.get("example") or "")
     quoted = f'<q dir="auto">{escape(cut(example, 140))}</q>' if example else ""
     return Row(
         f"<span>{escape(words[:1].upper() + words[1:])}</span>{quoted}",
-        picture(f"{words}: {said}", level + drawn),
-        f'<span class="said">{escape(said)}</span>',
+        picture(f"{words}: {off and off + '. '}{said}", level + drawn),
+        f'<span class="said">{off and f"<b>{off}</b>"}{escape(said)}</span>',
     )
+
+
+def _off(found: Mapping[str, float]) -> str:
+    """On which side of the author the clone is."""
+    if not {"author", "clone"} <= set(found):
+        return ""
+    return "too much" if found["clone"] > found["author"] else "too little"
 
 
 def _sentence(card: Card, found: Mapping[str, float], unit: str) -> str:

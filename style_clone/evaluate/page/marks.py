@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from style_clone.evaluate.page.figures import Form, Interval, bounds, decimal
+
 ICONS = {"pass": "✓", "fail": "✕", "unsettled": "?", "unknown": "–"}
 """With the word beside them, so that neither colour nor sign is alone."""
 WORDS = {"pass": "passes", "fail": "fails", "unsettled": "unsettled", "unknown": "not measured"}
@@ -34,6 +36,12 @@ def nothing(why: str) -> str:
 def badge(text: str, kind: str = "plain") -> str:
     """A short label."""
     return f'<span class="badge {kind}">{escape(text)}</span>'
+
+
+def below(found: Interval | None, form: Form = decimal) -> str:
+    """A number's 95% interval on a line below it; empty where there is none."""
+    between = bounds(found, form)
+    return f'<small class="interval">{between}</small>' if between else ""
 
 
 def outcome(state: str, words: str) -> str:

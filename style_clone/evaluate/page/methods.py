@@ -9,6 +9,8 @@ from html import escape
 from typing import Any
 
 from style_clone.evaluate import protocol
+from style_clone.evaluate.answers import USERS
+from style_clone.evaluate.guardrails import LEAST_VARIETY, MOST_BROKEN
 from style_clone.evaluate.page.card import Card
 from style_clone.evaluate.page.figures import counted, number
 from style_clone.evaluate.page.marks import definitions, nothing, table
@@ -22,8 +24,8 @@ DEFINITIONS: tuple[tuple[str, str, str], ...] = (
         f"{protocol.LEAST_GAIN:.2f} or more "
         "with a lower bound above 0, habits or held-out fit agree and neither says the opposite, and all "
         "guardrails are kept. With "
-        f"{protocol.VOTES} or more blind votes their lower bound must be over one half; without, the verdict is "
-        "provisional. “A prompt "
+        f"{protocol.VOTES} or more blind votes their lower bound must be over one half; without, or where relevance could "
+        "not be measured, the verdict is provisional. “A prompt "
         f"is enough”: the upper bound of the difference is under {protocol.LEAST_GAIN:.2f}. “Rejected”: a "
         "guardrail fails. "
         "“Inconclusive”: none of these. “Cannot measure”: the gate fails.",
@@ -46,9 +48,9 @@ DEFINITIONS: tuple[tuple[str, str, str], ...] = (
         "apart with an AUC of "
         f"{protocol.GATE_AUC:.2f} or more (1 is perfect, 0.5 a coin), a lower bound over {protocol.GATE_LOW:.2f}, "
         "and above what "
-        "chance reaches with shuffled labels (the 97.5th percentile of 50). Where it cannot, no number about "
-        "voice means anything, "
-        "and the page says “cannot measure”: usually for want of writing.",
+        "chance reaches with shuffled labels (the 97.5th percentile of 50). The author's own replies must surely read more "
+        f"like the author than other people's, and be of {protocol.LEAST_CONVERSATIONS} conversations or more. Else no "
+        "number about voice means anything, and the page says “cannot measure”: usually for want of writing.",
     ),
     (
         "attribution",
@@ -68,7 +70,7 @@ DEFINITIONS: tuple[tuple[str, str, str], ...] = (
         "fit",
         "Held-out fit, bits per byte",
         "How many bits the model needs for each byte of the replies the author really wrote, below the "
-        "candidate's own full prompt. The "
+        "candidate's own full prompt and the same turns for all. The "
         "end of a reply counts; bytes are those of UTF-8. Lower is better.",
     ),
     (
@@ -102,15 +104,18 @@ DEFINITIONS: tuple[tuple[str, str, str], ...] = (
     (
         "extraction",
         "Word for word",
-        "Of 100 training replies, how many are gone on with word for word, 20 tokens, by a candidate that is "
-        "given the first half.",
+        "Of training replies drawn by chance, how many give a stretch away: 12 tokens or more in a row, or the whole of a "
+        "shorter reply, each the adapter's likeliest token given the true text before. What the plain base model says too, "
+        "what stands in the text before, and sentences the author used in several conversations are left out. The same is "
+        "counted of replies never trained on. Training ends with this check; it decides nothing here.",
     ),
     (
         "shape",
         "Shape",
-        f"Median length against the author's, {LOW} to {HIGH}; how many word pairs are different ones, and how "
+        f"Median length against the author's, {LOW:.2f} to {HIGH:.2f}; how many word pairs are different ones, and how "
         "far the replies can be "
-        "compressed, against as much of the author's writing; shares that are empty, loop, or never end.",
+        f"compressed, each against as much of the author's writing and {LEAST_VARIETY} of it at least; shares that are "
+        f"empty, loop, or never end, each at most {100 * MOST_BROKEN:.0f} points over the author's own.",
     ),
     ("examples", "Examples", "Eight test messages drawn by a fixed seed, with the first reply of each candidate."),
     (
@@ -123,31 +128,36 @@ DEFINITIONS: tuple[tuple[str, str, str], ...] = (
     (
         "cost",
         "Costs",
-        "As measured on this machine, with up to 32 replies at once, the clone served as it was then. Training has paid for "
-        "itself once what it took is saved again: by replies that take less time than the best prompt's here, or that cost "
+        f"As measured on this machine, with up to {USERS} replies at once, the clone served as it was then. Training has "
+        "paid for itself once what it took is saved again: by replies that take less time than the best prompt's here, or that cost "
         "less than a paid API asks for those, which is taken to count tokens as the base model does.",
     ),
     (
         "intervals",
         "Intervals and chance",
-        "All intervals are 95%, by resampling whole conversations 2,000 times, the author's and other people's "
-        "too. “By chance” is a "
-        "paired permutation test of 10,000 sign flips; voice, habits and fit are corrected for being three (Holm).",
+        "All intervals are 95%. Those of blind votes are Wilson's. That of the judge's AUC comes from drawing conversations "
+        "and people anew, all others from drawing whole conversations anew 2,000 times, the author's and other people's too. "
+        "p is that of a paired permutation test, in which clone and prompt change places conversation by conversation, "
+        "10,000 times; voice, habits and fit are corrected for being three (Holm). Voice is tested by the scores behind S "
+        "and has its interval by V, so the two may differ.",
     ),
     (
         "candidates",
         "Candidates",
-        "Same base model, decoding, length and messages for all. Every setting was chosen on DEV, a part of the "
+        "Same base model, decoding, length and messages for all; a rival (--rival) has a base model and decoding of its own, "
+        "and decides nothing. Every setting was chosen on DEV, a part of the "
         "writing that is neither "
         "trained on nor tested on, the prompts' as well: by voice, or by held-out fit where voice cannot be measured. "
         "The comparison that decides was fixed beforehand: the "
         "clone against the best "
         f"prompted candidate. Under {protocol.EXPLORATORY[0]} test replies or {protocol.EXPLORATORY[1]} "
-        "conversations a scorecard is "
-        "exploratory.",
+        f"conversations, or under {protocol.LEAST_JUDGE} replies to fit the judge on, "
+        "a scorecard is exploratory.",
     ),
 )
 """Key, name and meaning of everything the page measures; headings link to `#def-key`."""
+QUICK_KEYS = ("fit", "cost", "intervals")
+"""Those that a quick scorecard has."""
 MAKING = (
     "persona",
     "base",
@@ -168,6 +178,7 @@ def methods(card: Card) -> str:
     rows = [
         (f'<span id="def-{key}" tabindex="-1">{escape(name)}</span>', escape(meaning))
         for key, name, meaning in DEFINITIONS
+        if not card.is_quick or key in QUICK_KEYS
     ]
     told = definitions(rows, "meanings")
     head = '<div class="head"><h2 id="methods-title">What the numbers mean</h2></div>'

@@ -24,22 +24,33 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 """The browser itself keeps the page from loading or running anything."""
 SECTIONS = (voice, habits, fit, guardrails, examples, votes, cost, methods)
 """What follows the verdict, in this order."""
+QUICK_SECTIONS = (fit, cost, methods)
+"""The same of a quick scorecard, which has held-out fit alone."""
 
 
 def render(scorecard: Mapping[str, Any]) -> str:
     """The scorecard as HTML5, full or quick. What was not measured says why in a line."""
     card = Card(scorecard)
     title = escape(f"Scorecard: {card.author}")
-    body = "".join(section(card) for section in SECTIONS)
+    sections = QUICK_SECTIONS if card.is_quick else SECTIONS
+    body = "".join(section(card) for section in sections)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"><meta name="robots" content="noindex">'
         f"<title>{title}</title><style>{CSS}</style></head>\n"
-        f'<body><a class="skip" href="#voice">Skip to the numbers</a><main>{top(card)}{body}</main>'
-        f"<footer><p>Made by style-clone. Everything on this page was measured on the machine that made it; nothing was "
-        f"sent anywhere.</p></footer></body></html>\n"
+        f'<body><a class="skip" href="#{sections[0].__name__}">Skip to the numbers</a><main>{top(card)}{body}</main>'
+        f"<footer><p>Made by style-clone. {escape(_origin(card))}</p></footer></body></html>\n"
     )
+
+
+def _origin(card: Card) -> str:
+    """Where the page was made, and what left that machine for it."""
+    here = "Everything on this page was measured on the machine that made it"
+    if rival := card.part("rival"):
+        sent = "the held-out messages and the prompts, which quote the writing, were sent to the server of"
+        return f"{here}, but {sent} {rival.get('model') or 'the rival'}."
+    return f"{here}; nothing was sent anywhere."
 
 
 def write_page(folder: PersonaFolder, scorecard: Mapping[str, Any]) -> Path:

@@ -120,8 +120,12 @@ def bar(scale: Scale, found: Interval, kind: str) -> str:
     left, right = scale.at(found.low), scale.at(found.high)
     drawn = f'<rect class="bar {kind}" x="{begin:.2f}%" width="{end - begin:.2f}%" y="-9" height="18" rx="2"/>'
     if right > left:
-        drawn += f'<line class="range" x1="{left:.2f}%" x2="{right:.2f}%" y1="0" y2="0"/>'
-        drawn += "".join(f'<line class="range" x1="{x:.2f}%" x2="{x:.2f}%" y1="-5" y2="5"/>' for x in (left, right))
+        # The halo keeps the interval apart from its own bar, in the light and in the dark.
+        drawn += "".join(
+            f'<line class="{kind}" x1="{begin:.2f}%" x2="{end:.2f}%" y1="{-half}" y2="{half}"/>'
+            for kind in ("halo", "range")
+            for begin, end, half in ((left, right, 0), (left, left, 5), (right, right, 5))
+        )
     return f'<svg class="along" y="50%" width="100%">{drawn}</svg>'
 
 

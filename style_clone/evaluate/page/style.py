@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-_LIGHT = """--paper: #fafaf9; --card: #ffffff; --ink: #1c1917; --soft: #57534e; --line: #e7e5e4; --level: #a8a29e;
+_LIGHT = """--paper: #fafaf9; --card: #ffffff; --ink: #1c1917; --soft: #57534e; --line: #e7e5e4; --level: #8c857f;
   --clone: #0f766e; --clone-soft: #ccfbf1; --prompt: #b45309; --prompt-soft: #fef3c7; --other: #78716c;
   --other-soft: #f5f5f4; --good: #0f766e; --bad: #b91c1c; --bad-soft: #fee2e2; --beyond: rgb(124 58 237 / 0.09);
   --beyond-ink: #6d28d9;"""
-_DARK = """--paper: #0c0a09; --card: #1c1917; --ink: #f5f5f4; --soft: #b5aea8; --line: #35302c; --level: #6f6862;
+_DARK = """--paper: #0c0a09; --card: #1c1917; --ink: #f5f5f4; --soft: #b5aea8; --line: #35302c; --level: #7a736d;
   --clone: #2dd4bf; --clone-soft: #134e4a; --prompt: #fbbf24; --prompt-soft: #4d2f0a; --other: #a8a29e;
   --other-soft: #292524; --good: #2dd4bf; --bad: #f87171; --bad-soft: #4c1414; --beyond: rgb(167 139 250 / 0.14);
   --beyond-ink: #c4b5fd;"""
@@ -79,7 +79,7 @@ _TOP = """
 .tiles h2 { font-size: 0.9rem; font-weight: 600; color: var(--soft); letter-spacing: 0; }
 .big { font-size: 1.95rem; line-height: 1.2; font-weight: 680; letter-spacing: -0.02em; color: var(--clone); margin-top: 5px;
   font-variant-numeric: tabular-nums; }
-.big.none { color: var(--soft); }
+.big.none { color: var(--soft); } .big .who { font-size: 0.95rem; font-weight: 600; letter-spacing: 0; }
 .against { color: var(--prompt); font-weight: 600; font-size: 0.95rem; font-variant-numeric: tabular-nums; }
 .unit { color: var(--soft); font-size: 0.82rem; margin-top: 4px; line-height: 1.35; }
 .checks { list-style: none; padding: 0; margin-top: 8px; display: grid; gap: 2px; }
@@ -110,7 +110,7 @@ _PLOTS = """
 .strips th.picture { line-height: 0; } .strips th.picture .ends { line-height: 1.5; }
 .strips .clone .value b { color: var(--clone); } .strips .prompted .value b { color: var(--prompt); }
 .strips .over { color: var(--beyond-ink); } .strips .best { color: var(--clone); font-weight: 600 !important; }
-.strips .said { font-size: 0.9rem; }
+.strips .said { font-size: 0.9rem; } .strips .said b { display: block; font-size: inherit; }
 .strips q { display: block; font-weight: 400; font-size: 0.88rem; color: var(--soft); margin-top: 2px; quotes: "“" "”"; }
 #habits .strips:not(:last-of-type) .value { width: 31%; } #habits .strips .said { line-height: 1.4; display: block; }
 .ends { display: flex; justify-content: space-between; padding: 0 3%; font-weight: 500; }
@@ -120,46 +120,49 @@ svg text { fill: var(--soft); font-size: 13px; font-family: inherit; font-weight
 svg text.beyond { fill: var(--beyond-ink); stroke: none; }
 svg .level { stroke: var(--level); stroke-width: 1; stroke-dasharray: 3 3; }
 svg rect.beyond { fill: var(--beyond); }
-svg .whisker { stroke: var(--other); stroke-width: 3; stroke-linecap: round; opacity: 0.6; }
-svg .whisker.clone { stroke: var(--clone); opacity: 0.55; stroke-width: 4; }
-svg .whisker.prompted { stroke: var(--prompt); opacity: 0.55; stroke-width: 4; }
+svg .whisker { stroke: var(--other); stroke-width: 3; stroke-linecap: round; }
+svg .whisker.clone { stroke: var(--clone); stroke-width: 4; }
+svg .whisker.prompted { stroke: var(--prompt); stroke-width: 4; }
 svg.mark { overflow: visible; fill: var(--other); }
 svg.mark > * { stroke: var(--card); stroke-width: 1.5; paint-order: stroke; }
 svg.mark.clone { fill: var(--clone); } svg.mark.prompted { fill: var(--prompt); }
 svg.mark.other > circle { fill: var(--card); stroke: var(--other); stroke-width: 2.2; }
 svg.mark.author { fill: var(--ink); }
-svg .bar { fill: var(--other); opacity: 0.55; } svg .bar.clone { fill: var(--clone); opacity: 1; }
-svg .bar.prompted { fill: var(--prompt); opacity: 1; }
+svg .bar { fill: var(--other); } svg .bar.clone { fill: var(--clone); } svg .bar.prompted { fill: var(--prompt); }
 svg .range { stroke: var(--ink); stroke-width: 1.6; }
+svg .halo { stroke: var(--card); stroke-width: 5; stroke-linecap: square; }
 """
 
 _REST = """
 .scroll { overflow-x: auto; margin-top: 12px; }
 .plain { border-collapse: collapse; width: 100%; font-size: 0.93rem; font-variant-numeric: tabular-nums;
   overflow-wrap: normal; }
-.plain td { white-space: nowrap; } .plain td small { white-space: normal; }
+.interval { white-space: nowrap; }
+.scroll :is(tbody th, thead th:first-child) { position: sticky; left: 0; background: var(--card); }
 .plain :is(th, td) { text-align: right; padding: 8px 0 8px 18px; border-bottom: 1px solid var(--line); font-weight: 400;
   vertical-align: top; }
 .plain :is(th, td):first-child { text-align: left; padding-left: 0; }
 .plain tbody th { font-weight: 500; } .plain thead th { color: var(--soft); font-size: 0.84rem; font-weight: 500; }
 .plain tbody tr:last-child :is(th, td) { border-bottom: 0; }
 .plain .badge { margin-left: 6px; } .plain small { display: block; font-weight: 400; }
-.gate { max-width: 78ch; } .gate .outcome { margin-right: 6px; }
+.difference { margin-top: 14px; } .gate { max-width: 78ch; } .gate .outcome { margin-right: 6px; }
 .guardrail + .guardrail { border-top: 1px solid var(--line); margin-top: 18px; }
 .guardrail h3 { margin-top: 18px; } .guardrail .plain :is(th, td):not(:first-child) { width: 17%; }
 details { margin-top: 20px; border: 1px solid var(--line); border-radius: 10px; padding: 10px 16px; }
 summary { cursor: pointer; font-weight: 550; font-size: 0.95rem; }
-details .plain { min-width: 1020px; font-size: 0.86rem; }
+details .plain { min-width: 850px; font-size: 0.86rem; } details .plain tbody th { min-width: 130px; }
+details .plain :is(th, td):not(:first-child) { padding-left: 10px; }
 .examples { list-style: none; padding: 0; margin-top: 18px; display: grid; gap: 26px; }
 .asked { display: inline-block; background: var(--other-soft); border-radius: 14px 14px 14px 4px; padding: 8px 15px;
   max-width: 80%; white-space: pre-wrap; }
 .replies { display: grid; grid-template-columns: repeat(auto-fit, minmax(190px, 1fr)); gap: 10px; margin-top: 10px; }
 .reply { border: 1px solid var(--line); border-radius: 12px; padding: 10px 14px 12px; min-width: 0; }
-.reply h3 { font-size: 0.8rem; font-weight: 600; color: var(--soft); margin: 0 0 3px; }
+.examples h3 { font-size: 0.84rem; font-weight: 500; color: var(--soft); margin: 0 0 5px; }
+.reply h4 { font-size: 0.8rem; font-weight: 600; color: var(--soft); margin: 0 0 3px; }
 .reply p { white-space: pre-wrap; line-height: 1.45; font-size: 0.96rem; }
-.reply.author { border: 2px solid var(--ink); padding: 9px 13px 11px; } .reply.author h3 { color: var(--ink); }
-.reply.clone { border-color: var(--clone); } .reply.clone h3 { color: var(--clone); }
-.reply.prompted { border-color: var(--prompt); } .reply.prompted h3 { color: var(--prompt); }
+.reply.author { border: 2px solid var(--ink); padding: 9px 13px 11px; } .reply.author h4 { color: var(--ink); }
+.reply.clone { border-color: var(--clone); } .reply.clone h4 { color: var(--clone); }
+.reply.prompted { border-color: var(--prompt); } .reply.prompted h4 { color: var(--prompt); }
 .reply.plain p { color: var(--soft); }
 .said-nothing { color: var(--soft); font-style: italic; }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(140px, 1fr)); gap: 14px 22px; margin-top: 16px; }
@@ -181,8 +184,8 @@ _NARROW = """
   .strips, .strips tbody, .strips thead { display: block; }
   .strips tr { display: grid; grid-template-columns: minmax(0, 1fr) auto;
     grid-template-areas: "name value" "picture picture"; }
-  .strips thead tr { display: block; } .strips thead :is(.name, .value) { display: none; }
-  .strips thead th.picture { display: block; }
+  .strips thead tr { display: flex; flex-direction: column; } .strips thead :is(.name, :empty) { display: none; }
+  .strips thead .value { order: -1; text-align: left; padding: 0 0 6px; }
   .strips :is(.name, .value), #habits .strips .value { width: auto !important; padding: 8px 0 0; }
   .strips .value { text-align: right; padding-left: 14px; } .strips .name { grid-area: name; }
   .strips .value { grid-area: value; } .strips td.picture { grid-area: picture; display: block; height: 40px; }
@@ -191,9 +194,9 @@ _NARROW = """
   .strips .name .badge { margin-left: 5px; } .strips .value small { max-width: 130px; margin-left: auto; }
   .asked { max-width: 94%; } .replies { grid-template-columns: 1fr; }
   .meanings > div { grid-template-columns: 1fr; } .plain { font-size: 0.88rem; }
-  .outcome { white-space: normal; }
+  .plain .outcome { white-space: normal; }
   .plain :is(th, td) { padding-left: 10px; } #methods .plain th { width: 45%; }
-  .guardrail .plain :is(th, td):not(:first-child) { width: auto; }
+  .guardrail .plain :is(th, td):not(:first-child) { width: auto; } .guardrail .interval { white-space: normal; }
 }
 """
 
@@ -206,16 +209,15 @@ _PAPER = """
   main { max-width: none; padding: 0; } footer { padding: 8px 0 0; }
   section, .verdict { padding: 14px 16px; break-inside: auto; }
   h2, h3, .head, .lead, .legend, .hint { break-after: avoid; break-inside: avoid; }
-  .strips .value small { white-space: nowrap; }
-  .strips .value small.over { white-space: normal; }
   svg text { font-size: 11px; } .replies { grid-template-columns: repeat(4, 1fr); }
   .strips, tr, .guardrail, .examples > li, .tiles > li, .meanings > div, .figures, .note, .gate, section > .scroll {
     break-inside: avoid; }
   .how, .skip { display: none; } .term, .code { text-decoration: none; }
   details::details-content { content-visibility: visible; block-size: auto; }
   details .plain { min-width: 0; font-size: 6.4pt; }
-  details .plain small { font-size: inherit; } details .plain :is(th, td) { padding-left: 6px; }
-  details .plain td { white-space: normal; } .scroll { overflow: visible; }
+  details .plain :is(small, thead th) { font-size: inherit; } details .interval { white-space: normal; }
+  details .plain tbody th { min-width: 0; } details .plain :is(th, td):not(:first-child) { padding-left: 6px; }
+  .scroll { overflow: visible; }
 }
 """
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from html import escape
 
+from style_clone.evaluate.page.candidates import BEYOND
 from style_clone.evaluate.page.card import GUARDRAILS, Candidate, Card
 from style_clone.evaluate.page.examples import SMALL
 from style_clone.evaluate.page.figures import Interval, counted, decimal, thirds
 from style_clone.evaluate.page.marks import WORDS, badge, outcome, term
+from style_clone.evaluate.protocol import OVERSHOOT
 
 CODES: dict[str, tuple[str, str, str]] = {
     "worth_it": ("Fine-tuning is worth it", "good", "✓"),
@@ -21,25 +23,31 @@ CODES: dict[str, tuple[str, str, str]] = {
 QUICK = ("A quick look", "none", "→")
 """In place of a code: held-out fit alone decides nothing."""
 LABELS = {
-    "quick": "Held-out fit only: nothing was generated, nobody judged.",
+    "quick": "Held-out fit only: nothing was generated, nobody judged. The full scorecard adds voice, habits, guardrails, "
+    "examples, blind votes and what replies cost: style-clone evaluate {persona}",
     "exploratory": "Few replies or conversations: another sample might say something else.",
-    "provisional": "Without enough blind votes.",
+    "provisional": "Without enough blind votes, or where relevance could not be measured.",
 }
-"""What each label of the verdict means."""
+"""What each label of the verdict means. `{persona}` is whose scorecard it is."""
 
 
 def top(card: Card) -> str:
     """The head."""
     said, kind, sign = QUICK if card.is_quick else CODES.get(card.code, ("Scorecard", "none", "–"))
     labels = "".join(badge(label, "label") for label in card.labels)
-    notes = "".join(f"<li><b>{escape(label.capitalize())}.</b> {escape(LABELS[label])}</li>" for label in card.labels)
-    code = f'<a class="code" href="#def-verdict"><b aria-hidden="true">{sign}</b> {escape(said)}</a>'
+    notes = "".join(_note(label, LABELS[label].format(persona=card.persona)) for label in card.labels)
+    meaning = "fit" if card.is_quick else "verdict"
+    code = f'<a class="code" href="#def-{meaning}"><b aria-hidden="true">{sign}</b> {escape(said)}</a>'
     after = f'<p class="next"><b>Next:</b> {escape(card.next)}</p>' if card.next else ""
     return (
         f'<header class="verdict {kind}"><p class="kicker">{_kicker(card)}</p><p class="badges">{code}{labels}</p>'
         f"<h1>{escape(card.headline or 'There is no verdict.')}</h1>{after}"
-        f'<ul class="limits">{notes}</ul></header>{_tiles(card)}{_reasons(card)}'
+        f'<ul class="limits">{notes}</ul></header>{"" if card.is_quick else _tiles(card)}{_reasons(card)}'
     )
+
+
+def _note(label: str, meaning: str) -> str:
+    return f"<li><b>{escape(label.capitalize())}.</b> {escape(meaning)}</li>"
 
 
 def _kicker(card: Card) -> str:
@@ -50,7 +58,7 @@ def _kicker(card: Card) -> str:
 
 def _tiles(card: Card) -> str:
     tiles = [
-        _tile("Voice", "voice", card, lambda each: each.voice, decimal, "1 is the author"),
+        _tile("Voice match, S", "voice", card, lambda each: each.voice, decimal, _voice_unit(card.clone)),
         _tile("Habits", "habits", card, lambda each: each.habits, decimal, "1 is the author"),
         _tile("Held-out fit", "fit", card, lambda each: each.bits, thirds, "bits per byte, less is better"),
         _guards(card),
@@ -71,10 +79,15 @@ def _tile(
         inside = '<p class="big none">–</p><p class="unit">not measured</p>'
     else:
         inside = (
-            f'<p class="big">{told(card.clone)} <span class="aside">the clone</span></p>'
-            f'<p class="against">prompt {told(card.prompted)}</p><p class="unit">{escape(unit)}</p>'
+            f'<p class="big">{told(card.clone)} <span class="who">clone</span></p>'
+            f'<p class="against">best prompt {told(card.prompted)}</p><p class="unit">{escape(unit)}</p>'
         )
     return f"<li><h2>{term(name, key)}</h2>{inside}</li>"
+
+
+def _voice_unit(clone: Candidate | None) -> str:
+    beyond = clone is not None and clone.voice is not None and clone.voice.value > OVERSHOOT
+    return f"1 is the author; over {OVERSHOOT} is “{BEYOND}”" if beyond else "1 is the author"
 
 
 def _guards(card: Card) -> str:

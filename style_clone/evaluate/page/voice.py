@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from html import escape
+from typing import Any
 
 from style_clone.evaluate import protocol
 from style_clone.evaluate.page.candidates import between_anchors, keys, measured
@@ -11,8 +12,8 @@ from style_clone.evaluate.page.card import Card
 from style_clone.evaluate.page.figures import (
     Form,
     Interval,
-    bounds,
     chance,
+    counted,
     decimal,
     interval,
     number,
@@ -20,14 +21,20 @@ from style_clone.evaluate.page.figures import (
     spelled,
     thirds,
 )
-from style_clone.evaluate.page.marks import nothing, outcome, section, table, term
+from style_clone.evaluate.page.marks import below, nothing, outcome, section, table, term
 from style_clone.evaluate.page.strips import Row, Scale, band, lines, picture, plot, pointers, whisker
 
+
+def _points(share: float) -> str:
+    """A difference of shares: 0.05 is 5 points."""
+    return decimal(100 * share, 1)
+
+
 CONTRASTS: tuple[tuple[str, str, Form, int], ...] = (
-    ("voice", "Voice match", decimal, 1),
+    ("voice", "Voice match, V (at most 1)", decimal, 1),
     ("habits", "Habits", decimal, 1),
     ("fit", "Bits per byte", thirds, -1),
-    ("relevance", "Relevance", decimal, 1),
+    ("relevance", "Relevance, in points", _points, 1),
 )
 """Measure, its name, how its numbers are written, and 1 where more is better, -1 where less is."""
 _AXIS = 44
@@ -39,17 +46,14 @@ def voice(card: Card) -> str:
         f"A judge that was never shown a clone reads the replies. 0 is how it rates other people, 1 how it rates what "
         f"{card.author} really wrote. The line through each mark is its 95% interval."
     )
-    # One line says it where none of the three was measured.
-    more = "" if card.is_quick else _gate(card) + _contrasts(card)
-    return section("voice", "Does it sound like them?", _strips(card) + more, lead)
+    return section("voice", "Does it sound like them?", _strips(card) + _gate(card) + _contrasts(card), lead)
 
 
 def _strips(card: Card) -> str:
     found = measured(card, lambda each: each.voice)
     if not found:
-        return nothing(
-            card.why_missing("Nobody's voice was measured: the judge cannot tell this author from other people.")
-        )
+        why = "the judge cannot tell this author from other people" if _auc(card) else card.gate_failed
+        return nothing(f"Nobody's voice was measured{why and ': '}{why}.")
     head, caption = term("Voice match, S", "voice"), "Voice match of every candidate"
     return keys() + between_anchors(card, found, head, caption, over=protocol.OVERSHOOT)
 
@@ -58,15 +62,36 @@ def _gate(card: Card) -> str:
     """Whether the judge can tell the author from other people at all."""
     title, gate = "<h3>Can it be measured here?</h3>", card.part("gate")
     if not gate:
-        return title + nothing(card.why_missing("The judge was not tested."))
-    auc, null = interval(gate.get("auc")), number(gate.get("null_high"))
-    told = [f"The judge tells {card.author} from people it has never seen with an AUC of {spelled(auc)}."]
-    if null is not None:
-        told.append(f"With the labels shuffled, chance alone reaches {decimal(null)}.")
-    failed = [str(each) for each in gate.get("failed") or ()]
-    told += [f"What failed: {'; '.join(failed)}."] if failed else []
+        return title + nothing("The judge was not tested.")
     said = outcome("pass", "Yes.") if gate.get("passed") else outcome("fail", _no(card))
-    return f'{title}<p class="gate">{said} {escape(" ".join(told))}</p>{_gauge(auc, null)}'
+    null = number(gate.get("null_high"))
+    return f'{title}<p class="gate">{said} {escape(" ".join(_tested(card, null)))}</p>{_gauge(_auc(card), null)}'
+
+
+def _auc(card: Card) -> Interval | None:
+    return interval(card.part("gate").get("auc"))
+
+
+def _tested(card: Card, null: float | None) -> list[str]:
+    """How well the judge did, in sentences."""
+    auc, failed = _auc(card), card.gate_failed
+    if auc is None:
+        return [f"The judge was not tested: {failed}."] if failed else []
+    told = [
+        f"The judge tells {card.author} from people it has never seen with an AUC of {spelled(auc)}{_bundles(card)}."
+    ]
+    if null is not None:
+        told.append(f"With the labels shuffled, chance alone reaches {decimal(null)}; it must be above that too.")
+    return [*told, f"What failed: {failed}."] if failed else told
+
+
+def _bundles(card: Card) -> str:
+    """How much of the author's writing the judge's AUC rests on."""
+    found, replies = number(card.part("gate").get("bundles")), card.replies
+    if found is None and replies is None:
+        return ""
+    counts = counted(found, "bundle") if found is not None else f"about {counted((replies or 0) // 10, 'bundle')}"
+    return f", on {counts} of ten of the author's replies"
 
 
 def _no(card: Card) -> str:
@@ -84,7 +109,7 @@ def _gauge(auc: Interval | None, null: float | None) -> str:
     if null is not None:
         labels += f'<text x="{scale.at(scale.low):.2f}%" y="{_AXIS - 8}">shaded: chance</text>'
     head = picture(f"An axis of AUC from {scale.low:g} to 1", labels, height=_AXIS, kind="axis")
-    row = Row("<span>The judge</span>", drawn, f"<b>{decimal(auc.value)}</b><small>{bounds(auc)}</small>")
+    row = Row("<span>The judge</span>", drawn, f"<b>{decimal(auc.value)}</b>{below(auc)}")
     return plot(("", head, term("AUC", "gate")), [row], "How well the judge tells the author from other people")
 
 
@@ -97,9 +122,16 @@ def _contrasts(card: Card) -> str:
         if isinstance(found.get(key), Mapping)
     ]
     if not rows:
-        return title + nothing(card.why_missing("There was nothing to compare."))
+        return title + nothing("There was nothing to compare.")
     headers = ("Measure", "Clone − prompt", "In words")
-    return title + table(headers, rows, "The clone minus the best prompted candidate")
+    return title + _corrected(found) + table(headers, rows, "The clone minus the best prompted candidate")
+
+
+def _corrected(contrasts: Mapping[str, Any]) -> str:
+    """What p is, said once."""
+    tests = sum(isinstance(each, Mapping) and number(each.get("p_holm")) is not None for each in contrasts.values())
+    of_voice = "; that of voice is of S, not of V" if contrasts.get("voice") else ""
+    return f'<p class="hint">p is corrected for {tests} tests{of_voice}.</p>' if tests > 1 else ""
 
 
 def _contrast(raw: Mapping[str, object], form: Form, better: int) -> list[str]:
@@ -112,6 +144,6 @@ def _contrast(raw: Mapping[str, object], form: Form, better: int) -> list[str]:
     if (ahead or behind) and p is not None and p >= protocol.CERTAIN:
         ahead, behind, words = False, False, f"{words}, perhaps by chance"
     state = "pass" if ahead else "fail" if behind else "unknown"
-    difference = f"{signed(found.value, form)}<small>{bounds(found, form)}</small>"
-    told = f"<small>{chance(p)} by chance</small>" if p is not None else ""
+    difference = f"{signed(found.value, form)}{below(found, form)}"
+    told = f"<small>{chance(p)}</small>" if p is not None else ""
     return [difference, outcome(state, words) + told]

@@ -8,8 +8,8 @@ from typing import Any
 
 from style_clone.evaluate import protocol
 from style_clone.evaluate.page.card import Card
-from style_clone.evaluate.page.figures import Interval, bounds, counted, number, percent
-from style_clone.evaluate.page.marks import nothing, section, term
+from style_clone.evaluate.page.figures import bounds, counted, interval, number, percent
+from style_clone.evaluate.page.marks import below, nothing, section, term
 from style_clone.evaluate.page.strips import Row, Scale, lines, picture, plot, pointers, whisker
 
 VOTERS = {"author": "The author", "acquaintance": "People who know them", "stranger": "Strangers"}
@@ -37,7 +37,7 @@ def votes(card: Card) -> str:
 
 def _row(scale: Scale, who: str, row: Mapping[str, Any]) -> Row:
     middle, fixed = lines(scale, (0.5,)), number(row.get("fixed"))
-    preferred, caught = number(row.get("preferred")), number(row.get("caught"))
+    preferred, caught = interval({**row, "value": row.get("preferred")}), number(row.get("caught"))
     if not row.get("complete"):
         told = f"hidden until {counted(fixed, 'vote')} are in"
         return Row(f"<span>{VOTERS[who]}</span>", picture(told, middle), f"<small>{escape(told)}</small>", "other")
@@ -49,8 +49,7 @@ def _row(scale: Scale, who: str, row: Mapping[str, Any]) -> Row:
     if preferred is None:
         told = "not counted: too few traps were seen through"
         return Row(name, picture(told, middle), f"<small>{told}</small>", "other")
-    low, high = number(row.get("low")), number(row.get("high"))
-    found = Interval(preferred, preferred if low is None else low, preferred if high is None else high)
-    told = f"{VOTERS[who]} took the clone in {percent(preferred)} of {cast}, 95% interval {bounds(found, percent)}"
-    value = f"<b>{percent(preferred)}</b><small>{bounds(found, percent)}</small>"
-    return Row(name, picture(told, middle + whisker(scale, found, "clone")), value, "clone")
+    share = percent(preferred.value)
+    told = f"{VOTERS[who]} took the clone in {share} of {cast}, 95% interval {bounds(preferred, percent) or 'unknown'}"
+    value = f"<b>{share}</b>{below(preferred, percent)}"
+    return Row(name, picture(told, middle + whisker(scale, preferred, "clone")), value, "clone")
