@@ -102,8 +102,8 @@ def _shape(card: Card) -> str:
     median = f" Theirs is {words:,.0f} words." if words is not None else ""
     told = (
         f"The median length must be between {low:.2f} and {high:.2f} times the author's.{median} Different word pairs and "
-        f"the size compressed must be {LEAST_VARIETY} of the author's or more. Replies that are empty, loop or have no end may "
-        f"each be {100 * MOST_BROKEN:.0f} points more than of the author's own."
+        f"the size compressed must be {LEAST_VARIETY} of the author's or more. Replies that are empty, loop or have no end "
+        f"may each be {100 * MOST_BROKEN:.0f} points more than of the author's own."
     )
     return _guardrail(card, "shape", "Its replies are whole, and as long as theirs", "It is out of shape", told, rows)
 

@@ -129,8 +129,8 @@ DEFINITIONS: tuple[tuple[str, str, str], ...] = (
         "cost",
         "Costs",
         f"As measured on this machine, with up to {USERS} replies at once, the clone served as it was then. Training has "
-        "paid for itself once what it took is saved again: by replies that take less time than the best prompt's here, or that "
-        "cost less than a paid API asks for those, which is taken to count tokens as the base model does.",
+        "paid for itself once what it took is saved again: by replies that take less time than the best prompt's here, or "
+        "that cost less than a paid API asks for those, which is taken to count tokens as the base model does.",
     ),
     (
         "intervals",
