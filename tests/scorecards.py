@@ -383,7 +383,9 @@ def unsettled() -> dict[str, Any]:
     found = full()
     clone = next(row for row in found["candidates"] if row["role"] == "clone")
     clone["unsettled"] = {
-        "relevance": "40% of replies fit their prompt, 35% of the baseline's; 14% may be lost, and 5% is allowed"
+        "relevance": (
+            "40% of replies fit their prompt, 35% of the baseline's; the loss may be as much as 14 points, and 5 are allowed"
+        )
     }
     found["contrasts"]["relevance"] = {**between(0.05, -0.14, 0.24), "p": None, "p_holm": None}
     found["votes"] = {}

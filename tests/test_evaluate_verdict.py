@@ -238,7 +238,7 @@ def unsettled(value: float, **changed: dict[str, float]) -> dict[str, Any]:
     """A scorecard in which relevance may be lost, and may not."""
     row = {
         "relevance": spread(0.4, 0.2, 0.6),
-        "unsettled": {"relevance": "40% of replies fit their prompt; 14% may be lost"},
+        "unsettled": {"relevance": "40% of replies fit their prompt; the loss may be as much as 14 points"},
     }
     given = contrasts(relevance=spread(value, value - 0.2, value + 0.2), **changed)
     return card(candidates=clone(**row), contrasts=given, human={"relevance": spread(0.35, 0.2, 0.5)})
@@ -248,7 +248,7 @@ def test_a_guardrail_that_is_not_settled_neither_rejects_nor_is_worth_it() -> No
     found = verdict(unsettled(0.05))
     assert found["code"] == "inconclusive"
     assert "writes more like Nell Quayle than the best prompt does, but" in found["headline"]
-    assert found["reasons"][0] == "40% of replies fit their prompt; 14% may be lost."
+    assert found["reasons"][0] == "40% of replies fit their prompt; the loss may be as much as 14 points."
     assert "Of Nell Quayle's own replies 35%" in found["reasons"][1]
     assert "About 480 test replies instead of 120" in found["next"], "half of the interval, .2, has to become .05 + .05"
 
