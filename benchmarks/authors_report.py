@@ -24,7 +24,9 @@ Every number here is made by `python benchmarks/authors.py`, which runs the comm
 Habits are on the same scale as S. Relevance is the share of replies nearer their own prompt than 19 others, where there are
 prompts enough to tell. In brackets are 95% intervals. The machines, of two cores each, differed, and some had other work:
 minutes say how long one waits, and are no benchmark. A guardrail is *unsettled* where so few replies do not tell whether it
-is kept; rows measured before that was told apart count it as failed.
+is kept; rows measured before that was told apart count it as failed. Protocol 2 differs from 1 in that the AUC's interval
+draws conversations and people (1 drew bundles, and its intervals are too narrow), and that all candidates read the same
+turns for bits per byte (with 1 a long prompt left less of a long conversation, which favoured the clone).
 
 ![Voice match of each author's base model, best prompt and clone, between other people and the author](authors.svg)
 """
@@ -43,7 +45,7 @@ WRITING = {
 """Whose writing it is, by key."""
 SUMMARY = (
     *("author", "train replies", "test replies × samples", "judge's AUC", "S plain", "S best prompt", "S clone", "ΔV"),
-    *("bits per byte, prompt / clone", "the clone does not keep", "verdict", "minutes, train + evaluate"),
+    *("bits per byte, prompt / clone", "the clone does not keep", "verdict", "minutes, train + evaluate", "protocol"),
 )
 EVERYBODY = (
     *("author", "candidate", "S", "V", "attributed", "habits", "bits per byte", "relevance"),
@@ -83,6 +85,7 @@ def summary(rows: Sequence[Row]) -> Iterator[str]:
             _guardrails(sides["clone"]) or "nothing",
             _verdict(each),
             f"{each['training']['seconds'] / 60:.0f} + {each['evaluate_seconds'] / 60:.0f}",
+            str(each.get("protocol", 1)),
         )
 
 
