@@ -91,6 +91,7 @@ _TOP = """
 h3 .outcome { margin-left: 8px; }
 #why ul { padding-left: 1.15em; margin-top: 8px; display: grid; gap: 5px; max-width: 78ch; }
 #why li::marker { color: var(--level); }
+#why > .note:first-child { margin-top: 0; }
 """
 
 _PLOTS = """
