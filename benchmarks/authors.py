@@ -28,7 +28,7 @@ from style_clone.conversation import SPLITS, read_lines, read_pairs, write_lines
 from style_clone.evaluate.run import PROTOCOL, Options, is_fresh
 from style_clone.train import artifact
 from style_clone.train.checkpoints import Checkpoints
-from style_clone.workspace import PersonaFolder, Workspace, read_json
+from style_clone.workspace import PersonaFolder, Workspace, atomic_file, read_json
 
 RECORDS = Path(__file__).resolve().parent / "records" / "authors.jsonl"
 CORPORA = Path(__file__).resolve().parents[2] / "shared" / "corpora"
@@ -179,7 +179,7 @@ def main() -> None:
             folder = workspace.folder(author.key)
             do(folder, author, options.corpora, ["--prompts", str(options.prompts), "--samples", str(options.samples)])
             there[author.key] = row(folder, author.key)
-            with options.records.open("w", encoding="utf-8") as file:
+            with atomic_file(options.records) as file:
                 write_lines(file, there.values())
     authors_report.write(list(there.values()), options.records.parent)
     rows = [there[key] for key in options.only if key in there]
