@@ -94,8 +94,11 @@ class Voice:
 
     def logits(self, replies: Sequence[Reply]) -> Array:
         """The log-odds that the author wrote each of one group's replies, (N,); an empty one has the lowest of people's."""
+        return self._logits(replies, self.texts(replies))
+
+    def _logits(self, replies: Sequence[Reply], texts: Sequence[str]) -> Array:
         empty = np.array([not reply.text.strip() for reply in replies])
-        return np.where(empty, self.lowest, self.verifier.logits(self.texts(replies)))
+        return np.where(empty, self.lowest, self.verifier.logits(texts))
 
     def gate(self, *, seed: int = 0) -> Gate:
         """Whether the verifier tells the author's TEST replies from unseen impostors'."""
@@ -128,13 +131,14 @@ class Voice:
         `candidate` answers in H's conversations. mean s(F) is the mean over impostors of each one's mean. Raises KeyError for
         a conversation H does not have.
         """
-        names, logits = _conversations(candidate), self.logits(candidate)
+        texts, names = self.texts(candidate), _conversations(candidate)
+        logits = self._logits(candidate, texts)
         means = self.resamples.mean(logits, names)
         return VoiceMatch(
             s=np.divide(means - self.others, self._distance, out=np.full_like(means, np.nan), where=self._distance > 0),
             sums=self.resamples.sums(logits, names),
             sizes=self.resamples.sums(np.ones(len(names)), names),
-            attribution=self.attributor.share(self.texts(candidate), bundles(names)),
+            attribution=self.attributor.share(texts, bundles(names)),
         )
 
 
