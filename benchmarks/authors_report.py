@@ -9,6 +9,7 @@ from typing import Any
 
 from style_clone.evaluate.candidates import PLAIN
 from style_clone.evaluate.page.figures import Interval, decimal, interval, percent, spelled
+from style_clone.evaluate.page.marks import not_kept
 from style_clone.evaluate.page.strips import SHAPES, Scale, lines, pointers, whisker
 from style_clone.evaluate.page.style import PLOTS_CSS
 from style_clone.evaluate.page.top import CODES
@@ -180,7 +181,7 @@ def _limits(each: Row) -> list[str]:
 
 def _guardrails(side: Row) -> str:
     """Those that a candidate does not keep; rows of earlier versions have none that are unsettled."""
-    return ", ".join([*side["failed"], *(f"{name} unsettled" for name in side.get("unsettled") or ())])
+    return not_kept(side["failed"], side.get("unsettled") or ())
 
 
 def _sides(each: Row) -> dict[str, Row]:

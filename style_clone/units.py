@@ -29,6 +29,13 @@ def spell_count(number: float) -> str:
     return f"{number:,.0f}"
 
 
+def counted(count: float | None, noun: str, plural: str = "") -> str:
+    """Such as "1 reply", "212 replies"."""
+    if count is None:
+        return f"an unknown number of {plural or noun + 's'}"
+    return f"{count:,.0f} {noun if count == 1 else plural or noun + 's'}"
+
+
 def spell_setting(value: object) -> str:
     """A setting of the recipe as `--set` takes it: such as "0.001", "512", "true", "all-linear"."""
     if isinstance(value, bool):

@@ -17,7 +17,6 @@ from style_clone.evaluate.page.figures import (
     Interval,
     bounds,
     chance,
-    counted,
     decimal,
     interval,
     number,
@@ -30,6 +29,7 @@ from style_clone.evaluate.page.methods import DEFINITIONS
 from style_clone.evaluate.page.run import render, write_page
 from style_clone.evaluate.page.strips import Scale, bar
 from style_clone.evaluate.page.style import CSS
+from style_clone.units import counted
 from style_clone.workspace import Workspace
 from tests import scorecards
 from tests.page import BROWSERS, FLAGS

@@ -12,6 +12,7 @@ from rich.text import Text
 from style_clone.cli.paper import heading
 from style_clone.conversation import SPLITS
 from style_clone.pairs.summary import LENGTH_NAMES, PairsSummary, SplitSummary
+from style_clone.units import counted
 
 BAR_COLUMNS = 20
 BLOCKS = "▁▂▃▄▅▆▇█"
@@ -172,11 +173,6 @@ def lasting(seconds: float) -> str:
         return counted(round(seconds / 86400), "day")
     parts = [counted(number, unit) for number, unit in ((hours, "hour"), (minutes, "minute")) if number]
     return " ".join(parts) or f"{seconds:.0f} seconds"
-
-
-def counted(number: int, what: str) -> str:
-    """ "1 pause", "12,431 pauses"."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _table(*, header: bool = False) -> Table:

@@ -17,7 +17,6 @@ from style_clone.evaluate.page.candidates import edges, measured
 from style_clone.evaluate.page.card import GUARDRAILS, Candidate, Card, headline
 from style_clone.evaluate.page.figures import (
     Interval,
-    counted,
     decimal,
     interval,
     number,
@@ -30,6 +29,7 @@ from style_clone.evaluate.page.marks import WORDS
 from style_clone.evaluate.page.strips import Scale
 from style_clone.evaluate.page.top import CODES
 from style_clone.evaluate.protocol import OVERSHOOT
+from style_clone.units import counted
 
 WIDTH = 80
 STRIP = 36

@@ -201,18 +201,27 @@ def _copied(copied: Copying) -> str:
     return f"{copied.share:.0%} of replies copy 12 words from training, {copied.excess:.0%} more than the author's own"
 
 
+def is_in_shape(figure: str, value: float, human: float) -> bool:
+    """Whether a figure of Shape, by its name, keeps its bound; `human` is H's share, which ratios do not need."""
+    if figure == "length_ratio":
+        low, high = LENGTHS
+        return low <= value <= high
+    return value >= LEAST_VARIETY if figure.endswith("ratio") else value - human <= MOST_BROKEN
+
+
 def _misshapen(shaped: Shape, human: Shape) -> Iterable[str]:
-    low, high = LENGTHS
-    if not low <= shaped.length_ratio <= high:
-        yield f"the usual length is {shaped.length_ratio:.2f} of the author's"
-    if shaped.distinct2_ratio < LEAST_VARIETY:
-        yield f"pairs of words vary {shaped.distinct2_ratio:.2f} as much as the author's"
-    if shaped.gzip_ratio < LEAST_VARIETY:
-        yield f"replies repeat each other: they pack to {shaped.gzip_ratio:.2f} of what the author's do"
-    for name, said in (("empty", "are empty"), ("looping", "loop"), ("unterminated", "do not end")):
-        share = getattr(shaped, name)
-        if share - getattr(human, name) > MOST_BROKEN:
-            yield f"{share:.0%} of replies {said}"
+    said = {
+        "length_ratio": "the usual length is {:.2f} of the author's",
+        "distinct2_ratio": "pairs of words vary {:.2f} as much as the author's",
+        "gzip_ratio": "replies repeat each other: they pack to {:.2f} of what the author's do",
+        "empty": "{:.0%} of replies are empty",
+        "looping": "{:.0%} of replies loop",
+        "unterminated": "{:.0%} of replies do not end",
+    }
+    for figure, sentence in said.items():
+        value = getattr(shaped, figure)
+        if not is_in_shape(figure, value, getattr(human, figure)):
+            yield sentence.format(value)
 
 
 def _stream(replies: Sequence[Reply]) -> list[str]:

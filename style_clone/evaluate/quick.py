@@ -17,6 +17,7 @@ from style_clone.evaluate.protocol import EXPLORATORY, LEAST_CONVERSATIONS
 from style_clone.evaluate.statistics import ratio_difference_interval
 from style_clone.models import BaseModel
 from style_clone.progress import Event, Report, silent
+from style_clone.units import counted
 from style_clone.workspace import PersonaFolder, file_hash
 
 QUICK_PAIRS = 60
@@ -92,8 +93,7 @@ def sentence(scorecard: dict[str, Any]) -> str:
 
 def _size(scorecard: dict[str, Any]) -> str:
     replies, conversations = scorecard["pairs"], scorecard["conversations"]
-    said = "reply" if replies == 1 else "replies"
-    return f"{replies} {said} in {conversations} conversation{'s' * (conversations != 1)}"
+    return f"{counted(replies, 'reply', 'replies')} in {counted(conversations, 'conversation')}"
 
 
 def _affordable(pairs: Sequence[Pair], contestants: Sequence[Candidate], characters: float) -> float:

@@ -16,6 +16,7 @@ from style_clone.evaluate.replies import Reply
 from style_clone.evaluate.statistics import Resamples
 from style_clone.evaluate.verifier import Gate
 from style_clone.evaluate.voice import Voice
+from style_clone.units import counted
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,7 @@ def _too_few(conversations: int) -> list[str]:
     """Of so few conversations no interval says anything, and nothing can be called sure."""
     if conversations >= LEAST_CONVERSATIONS:
         return []
-    counted = f"{conversations} conversation{'s' * (conversations != 1)}"
-    return [f"the test replies are of {counted}; {LEAST_CONVERSATIONS} are needed"]
+    return [f"the test replies are of {counted(conversations, 'conversation')}; {LEAST_CONVERSATIONS} are needed"]
 
 
 def _habits(humans: Humans, resamples: Resamples, names: set[str]) -> Habits | None:

@@ -7,9 +7,9 @@ from html import escape
 from typing import Any
 
 from style_clone.evaluate.page.card import Card
-from style_clone.evaluate.page.figures import NONE, Form, counted, number
+from style_clone.evaluate.page.figures import NONE, Form, number
 from style_clone.evaluate.page.marks import definitions, nothing, section, table, term
-from style_clone.units import spell_count, spell_seconds
+from style_clone.units import counted, spell_count, spell_seconds
 
 SIDES = {"clone": "The clone", "prompted": "The best prompt"}
 SPENT: tuple[tuple[str, str, Form], ...] = (

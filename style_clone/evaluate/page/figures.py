@@ -96,10 +96,3 @@ def chance(p: float | None) -> str:
     if p is None:
         return ""
     return "p < 0.001" if p < 0.001 else f"p = {p:.2f}" if p >= 0.01 else f"p = {p:.3f}"
-
-
-def counted(count: float | None, noun: str, plural: str = "") -> str:
-    """Such as "1 reply", "212 replies"."""
-    if count is None:
-        return f"an unknown number of {plural or noun + 's'}"
-    return f"{count:,.0f} {noun if count == 1 else plural or noun + 's'}"

@@ -7,14 +7,13 @@ from html import escape
 from typing import Any
 
 from style_clone.evaluate import protocol
-from style_clone.evaluate.guardrails import LEAST_VARIETY, MOST_BROKEN
+from style_clone.evaluate.guardrails import LEAST_VARIETY, MOST_BROKEN, is_in_shape
 from style_clone.evaluate.page.candidates import named
 from style_clone.evaluate.page.card import Candidate, Card
 from style_clone.evaluate.page.figures import (
     NONE,
     Form,
     Interval,
-    counted,
     decimal,
     interval,
     number,
@@ -22,7 +21,8 @@ from style_clone.evaluate.page.figures import (
     signed,
     thirds,
 )
-from style_clone.evaluate.page.marks import WORDS, below, folded, nothing, outcome, section, table, term
+from style_clone.evaluate.page.marks import WORDS, below, folded, not_kept, nothing, outcome, section, table, term
+from style_clone.units import counted
 
 Cell = Callable[[Candidate], str]
 SHAPE: tuple[tuple[str, str, Callable[[float | None], str]], ...] = (
@@ -140,16 +140,9 @@ def _shaped(each: Candidate, key: str, form: Callable[[float | None], str], huma
     """One figure of a candidate's shape, marked where it is what failed; `human` is the author's own, where it is a share."""
     shape: Mapping[str, Any] = each.shape or {}
     value = number(shape.get(key))
-    if value is None or each.guardrail("shape") != "fail" or _fits(key, value, human):
+    if value is None or each.guardrail("shape") != "fail" or is_in_shape(key, value, human):
         return form(value)
     return f"{outcome('fail', form(value))}<small>fails</small>"
-
-
-def _fits(key: str, value: float, human: float) -> bool:
-    low, high = protocol.LENGTHS
-    if key == "length_ratio":
-        return low <= value <= high
-    return value >= LEAST_VARIETY if key.endswith("ratio") else value - human <= MOST_BROKEN
 
 
 def _everything(card: Card) -> str:
@@ -176,7 +169,7 @@ def _everything(card: Card) -> str:
             _ranged(each.specificity, thirds),
             _ranged(each.relevance, percent),
             percent(each.copied),
-            escape(", ".join([*each.failed, *(f"{name} unsettled" for name in each.unsettled)])) or "nothing",
+            escape(not_kept(each.failed, each.unsettled)) or "nothing",
         ]
         for each in card.candidates
     ]

@@ -4,7 +4,7 @@ there. Everything that comes from files or models is escaped here or where it is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 
 from style_clone.evaluate.page.figures import Form, Interval, bounds, decimal
@@ -13,6 +13,11 @@ ICONS = {"pass": "✓", "fail": "✕", "unsettled": "?", "unknown": "–"}
 """With the word beside them, so that neither colour nor sign is alone."""
 WORDS = {"pass": "passes", "fail": "fails", "unsettled": "unsettled", "unknown": "not measured"}
 """How a guardrail stands, in words."""
+
+
+def not_kept(failed: Iterable[str], unsettled: Iterable[str]) -> str:
+    """The guardrails that failed and those that are unsettled, in a cell; empty where there are none."""
+    return ", ".join([*failed, *(f"{name} {WORDS['unsettled']}" for name in unsettled)])
 
 
 def section(key: str, title: str, inside: str, lead: str = "") -> str:

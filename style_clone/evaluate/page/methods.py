@@ -12,8 +12,9 @@ from style_clone.evaluate import protocol
 from style_clone.evaluate.answers import USERS
 from style_clone.evaluate.guardrails import LEAST_VARIETY, MOST_BROKEN
 from style_clone.evaluate.page.card import Card
-from style_clone.evaluate.page.figures import counted, number
+from style_clone.evaluate.page.figures import number
 from style_clone.evaluate.page.marks import definitions, nothing, table
+from style_clone.units import counted
 
 LOW, HIGH = protocol.LENGTHS
 DEFINITIONS: tuple[tuple[str, str, str], ...] = (

@@ -8,9 +8,10 @@ from html import escape
 from style_clone.evaluate.page.candidates import BEYOND
 from style_clone.evaluate.page.card import GUARDRAILS, Candidate, Card
 from style_clone.evaluate.page.examples import SMALL
-from style_clone.evaluate.page.figures import Interval, counted, decimal, thirds
+from style_clone.evaluate.page.figures import Interval, decimal, thirds
 from style_clone.evaluate.page.marks import WORDS, badge, outcome, term
 from style_clone.evaluate.protocol import OVERSHOOT
+from style_clone.units import counted
 
 CODES: dict[str, tuple[str, str, str]] = {
     "worth_it": ("Fine-tuning is worth it", "good", "✓"),

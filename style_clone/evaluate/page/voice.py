@@ -13,7 +13,6 @@ from style_clone.evaluate.page.figures import (
     Form,
     Interval,
     chance,
-    counted,
     decimal,
     interval,
     number,
@@ -23,6 +22,7 @@ from style_clone.evaluate.page.figures import (
 )
 from style_clone.evaluate.page.marks import below, nothing, outcome, section, table, term
 from style_clone.evaluate.page.strips import Row, Scale, band, lines, picture, plot, pointers, whisker
+from style_clone.units import counted
 
 
 def _points(share: float) -> str:

@@ -8,9 +8,10 @@ from typing import Any
 
 from style_clone.evaluate import protocol
 from style_clone.evaluate.page.card import Card
-from style_clone.evaluate.page.figures import bounds, counted, interval, number, percent
+from style_clone.evaluate.page.figures import bounds, interval, number, percent
 from style_clone.evaluate.page.marks import below, nothing, section, term
 from style_clone.evaluate.page.strips import Row, Scale, lines, picture, plot, pointers, whisker
+from style_clone.units import counted
 
 VOTERS = {"author": "The author", "acquaintance": "People who know them", "stranger": "Strangers"}
 _AXIS = 44
