@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import urlsplit
 
 from style_clone.conversation import Turn
 from style_clone.errors import MissingStage, ServingError, StyleCloneError
+from style_clone.loopback import other_machine
 from style_clone.register import Registers, from_json
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 PROMPTED = "@prompted"
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 300.0
 
@@ -38,7 +37,7 @@ async def connect(address: Address) -> AsyncIterator[AsyncOpenAI]:
     from openai import AsyncOpenAI, DefaultAsyncHttpxClient, Timeout
 
     # A proxy set for the internet must not stand between two processes of this machine.
-    http = DefaultAsyncHttpxClient(trust_env=urlsplit(address.url).hostname not in _LOOPBACK)
+    http = DefaultAsyncHttpxClient(trust_env=other_machine(address.url) is not None)
     async with AsyncOpenAI(
         base_url=base_url(address),
         api_key=address.key or "none",

@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 from platformdirs import user_data_path
 
 from style_clone.errors import UsageError
+from style_clone.loopback import other_machine
 from style_clone.workspace import Workspace
 
-LOOPBACK = "127.0.0.1"
 ServeAs = Literal["auto", "adapters", "merged", "apart"]
 """How an endpoint serves personas: merged where the machine gains by it and has room, never, always, or in no other way."""
 
@@ -51,6 +51,11 @@ class Settings:
     def workspace(self) -> Workspace:
         """The workspace under `home`."""
         return Workspace(self.home)
+
+    @property
+    def elsewhere(self) -> str | None:
+        """The host of the endpoint or engine that was named, where it is another machine: prompts are sent there."""
+        return other_machine(self.endpoint_url or self.engine_url)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:

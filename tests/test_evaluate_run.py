@@ -294,7 +294,8 @@ def test_a_bigger_model_takes_part_and_is_told_apart(
     answering(endpoint, base, oracle(folder), assistant)
     with fake_endpoint() as other, Store(f"sqlite:///{folder.root / 'store.sqlite3'}") as store:
         other.models, other.voice = ["big"], assistant
-        tools = Tools(base, lambda: endpoint, near_its_prompt(folder), store, Rival.find(other.url, None, other.key))
+        rival = Rival.find(other.url, None, other.key)
+        tools = Tools(base, lambda: endpoint, near_its_prompt(folder), store, rival, elsewhere="gpu.example.com")
         card = evaluation.evaluate(folder, tools, Options(30, 1))
     assert {body["model"] for body in other.requests} == {"big"}
     assert "big" not in {body["model"] for body in endpoint.requests}
@@ -305,6 +306,7 @@ def test_a_bigger_model_takes_part_and_is_told_apart(
     assert len(tried) == 3
     assert row["setting"] in tried
     assert card["rival"]["model"] == "big"
+    assert card["sent_to"] == "gpu.example.com"
     assert card["rival"]["voice"]["low"] > 0
     assert any("Against big, prompted" in reason for reason in card["verdict"]["reasons"])
     assert "big, prompted" in folder.scorecard_page.read_text()

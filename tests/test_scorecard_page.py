@@ -411,6 +411,14 @@ def test_a_page_with_a_rival_says_what_was_sent_to_it() -> None:
     assert "were sent to the server of Llama-3.3-70B" in with_rival
 
 
+def test_a_page_whose_replies_came_from_another_machine_names_it() -> None:
+    afar = {"sent_to": "gpu.example.com"}
+    page, with_rival = render({**scorecards.full(), **afar}), render({**scorecards.with_rival(), **afar})
+    assert "nothing was sent anywhere" not in page
+    assert "were sent to gpu.example.com." in page
+    assert "were sent to gpu.example.com and to the server of Llama-3.3-70B." in with_rival
+
+
 def test_what_cannot_be_measured_is_not_drawn() -> None:
     seen = outline(scorecards.cannot_measure())
     voice = " ".join(seen.text["voice"].split())

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,6 +13,7 @@ import httpx
 
 from style_clone.conversation import Turn
 from style_clone.errors import ServingError, UsageError
+from style_clone.loopback import is_loopback
 
 TRIES = 5
 FIRST_WAIT_SECONDS = 1.0
@@ -47,10 +47,7 @@ class Endpoint:
     @property
     def is_loopback(self) -> bool:
         """Whether it is on this machine."""
-        try:
-            return self.host == "localhost" or ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(self.host)
 
 
 class Asker:

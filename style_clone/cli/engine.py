@@ -8,7 +8,7 @@ import click
 
 from style_clone.cli.options import json_option, print_json, settings
 from style_clone.cli.terminal import progress
-from style_clone.settings import LOOPBACK
+from style_clone.loopback import LOOPBACK
 
 
 @click.command()

@@ -135,4 +135,4 @@ def _fully(
         endpoint.when_asked(served, base=base.source, all_ready=apart, report=report) as answering,
         Store(found.database_url) as store,
     ):
-        return evaluate(folder, Tools(base, answering, embed, store, rival), options, report=report)
+        return evaluate(folder, Tools(base, answering, embed, store, rival, found.elsewhere), options, report=report)

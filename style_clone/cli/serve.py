@@ -10,7 +10,8 @@ import click
 
 from style_clone.cli.options import json_option, print_json, settings
 from style_clone.cli.terminal import progress
-from style_clone.settings import LOOPBACK, ServeAs, Settings, engine_root
+from style_clone.loopback import LOOPBACK, is_loopback
+from style_clone.settings import ServeAs, Settings, engine_root
 
 if TYPE_CHECKING:
     from style_clone.serving.endpoint import Notice
@@ -59,9 +60,9 @@ def command(
     `style-clone engine`, or any vLLM or server of OpenAI's wire format that serves the base model. Its key is taken from
     STYLE_CLONE_ENGINE_KEY. To load adapters it must see the same STYLE_CLONE_HOME at the same path.
     """
-    from style_clone.serving import auth, run
+    from style_clone.serving import run
 
-    if not auth.is_loopback(host):
+    if not is_loopback(host):
         click.secho(
             f"warning: on {host} every machine that reaches this one can talk to the endpoint, given a key; words and keys "
             "travel unencrypted unless you put TLS in front",

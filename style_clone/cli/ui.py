@@ -10,8 +10,8 @@ import click
 
 from style_clone.cli.options import json_option, settings
 from style_clone.cli.terminal import progress
+from style_clone.loopback import LOOPBACK
 from style_clone.models import DEFAULT_BASE
-from style_clone.settings import LOOPBACK
 
 
 @click.command()

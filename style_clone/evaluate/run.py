@@ -70,10 +70,12 @@ class Instruments:
 
 @dataclass(frozen=True)
 class Tools(Instruments):
-    """What an evaluation works with: the same, the votes, and a bigger model that takes part where there is one."""
+    """What an evaluation works with: the same, the votes, a bigger model that takes part where there is one, and the host
+    of the endpoint where that is another machine."""
 
     store: Store
     rival: Rival | None = None
+    elsewhere: str | None = None
 
 
 def evaluate(folder: PersonaFolder, tools: Tools, options: Options, *, report: Report = silent) -> dict[str, Any]:
@@ -210,6 +212,7 @@ def _scorecard(card: Card, dropped: int, tools: Tools, options: Options, seconds
         "habits": card.habits(clone, prompted),
         "examples": card.examples(),
         "rival": card.rival(measured),
+        "sent_to": tools.elsewhere,
         "dev": held.tried,
         "votes": blind.tally(tools.store, material.folder),
     }

@@ -5,7 +5,6 @@ everything, where the endpoint was started without keys.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 from collections.abc import Mapping
 from datetime import date
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from starlette.requests import Request
 
 from style_clone.errors import StorageError, UsageError
+from style_clone.loopback import is_loopback
 from style_clone.serving.refusal import Refusal, later
 
 if TYPE_CHECKING:
@@ -39,16 +39,6 @@ def check_exposure(host: str, *, keys: bool) -> None:
             f"--no-key together with --host {host} would let anyone on the network use the persona",
             mend="Leave out --no-key, or serve on 127.0.0.1.",
         )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address or name can only be reached from this machine."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def scope(request: Request) -> tuple[str, ...] | None:

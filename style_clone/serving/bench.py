@@ -17,14 +17,13 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from itertools import cycle, islice
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 
 from style_clone.conversation import Turn, read_pairs
 from style_clone.errors import ServingError
+from style_clone.loopback import other_machine
 from style_clone.progress import Event, Report, silent
-from style_clone.serving.auth import is_loopback
 from style_clone.workspace import SLUG, Workspace
 
 MOST_PROMPTS = 64
@@ -146,7 +145,7 @@ async def connected(target: Target) -> AsyncIterator[httpx.AsyncClient]:
         headers=headers,
         timeout=_TIMEOUT,
         limits=httpx.Limits(max_connections=None),
-        trust_env=not is_loopback(urlsplit(target.url).hostname or ""),
+        trust_env=other_machine(target.url) is not None,
     ) as client:
         yield client
 

@@ -24,10 +24,10 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from style_clone.errors import EngineError
+from style_clone.loopback import LOOPBACK
 from style_clone.progress import Event, Report, silent
 from style_clone.serving import tuning
 from style_clone.serving.keeper import GRACE_SECONDS
-from style_clone.settings import LOOPBACK
 from style_clone.workspace import PersonaFolder, Workspace, storage_errors
 
 START_SECONDS = 600.0

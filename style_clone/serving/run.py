@@ -19,6 +19,7 @@ from starlette.applications import Starlette
 
 from style_clone import models
 from style_clone.errors import EngineError, PortTaken, StyleCloneError, UsageError
+from style_clone.loopback import LOOPBACK, is_loopback
 from style_clone.persona import Persona
 from style_clone.progress import Event, Report, silent
 from style_clone.readiness import tell_ready
@@ -28,7 +29,7 @@ from style_clone.serving.engine import Engine, client_of, local_address, running
 from style_clone.serving.gateway import Gateway, create_app
 from style_clone.serving.merged import Merged
 from style_clone.serving.remote import RemoteEngine
-from style_clone.settings import LOOPBACK, ServeAs, Settings
+from style_clone.settings import ServeAs, Settings
 from style_clone.store import Store
 from style_clone.workspace import Workspace
 
@@ -193,7 +194,7 @@ def _trained(workspace: Workspace) -> Iterator[Persona]:
 
 def is_open_to_others(listener: socket.socket) -> bool:
     """Whether it can be reached from other machines."""
-    return not auth.is_loopback(listener.getsockname()[0])
+    return not is_loopback(listener.getsockname()[0])
 
 
 def _unusable(host: str, port: int | None, error: OSError) -> UsageError:

@@ -16,8 +16,9 @@ import psutil
 
 from style_clone import precision
 from style_clone.errors import EngineError, StyleCloneError
+from style_clone.loopback import LOOPBACK
 from style_clone.precision import Precision
-from style_clone.settings import LOOPBACK, PRIVATE_ENVIRONMENT, QUIET_ENVIRONMENT
+from style_clone.settings import PRIVATE_ENVIRONMENT, QUIET_ENVIRONMENT
 from style_clone.workspace import PersonaFolder, read_json
 
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)

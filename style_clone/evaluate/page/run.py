@@ -47,9 +47,11 @@ def render(scorecard: Mapping[str, Any]) -> str:
 def _origin(card: Card) -> str:
     """Where the page was made, and what left that machine for it."""
     here = "Everything on this page was measured on the machine that made it"
+    asked = [card.raw["sent_to"]] if card.raw.get("sent_to") else []
     if rival := card.part("rival"):
-        sent = "the held-out messages and the prompts, which quote the writing, were sent to the server of"
-        return f"{here}, but {sent} {rival.get('model') or 'the rival'}."
+        asked.append(f"the server of {rival.get('model') or 'the rival'}")
+    if sent_to := " and to ".join(asked):
+        return f"{here}, but the held-out messages and the prompts, which quote the writing, were sent to {sent_to}."
     return f"{here}; nothing was sent anywhere."
 
 

@@ -1,0 +1,46 @@
+"""What is this machine, and what is another."""
+
+from __future__ import annotations
+
+import pytest
+
+from style_clone.loopback import is_loopback, other_machine
+from style_clone.settings import Settings
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "LocalHost", "::1", "[::1]"])
+def test_this_machine(host: str) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "localhost.example.com", "127.0.0.1.example.com", ""])
+def test_what_others_may_reach(host: str) -> None:
+    assert not is_loopback(host)
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        (None, None),
+        ("http://127.0.0.1:8000/v1", None),
+        ("http://[::1]:8000", None),
+        ("http://localhost:8000", None),
+        ("https://api.example.com/openai/v1", "api.example.com"),
+        ("http://192.168.1.7:8000", "192.168.1.7"),
+    ],
+)
+def test_the_other_machine_that_a_url_names(url: str | None, host: str | None) -> None:
+    assert other_machine(url) == host
+
+
+@pytest.mark.parametrize(
+    ("environment", "host"),
+    [
+        ({}, None),
+        ({"STYLE_CLONE_URL": "http://127.0.0.1:8000"}, None),
+        ({"STYLE_CLONE_URL": "https://clone.example.com"}, "clone.example.com"),
+        ({"STYLE_CLONE_ENGINE_URL": "http://gpu.example.com:8001"}, "gpu.example.com"),
+    ],
+)
+def test_where_prompts_go_by_the_environment(environment: dict[str, str], host: str | None) -> None:
+    assert Settings.from_environment(environment).elsewhere == host
