@@ -428,6 +428,15 @@ def with_rival() -> dict[str, Any]:
     return found
 
 
+def unbroken() -> dict[str, Any]:
+    """A full scorecard of people and models who write lines without a space in them."""
+    found, line = full(), "_" * 200
+    written = {"prompt": line, "real": line, "replies": {"clone": line, "prompted": line, "plain": line}}
+    found["examples"] = [written]
+    found["habits"] = [{**row, "example": line} for row in found["habits"]]
+    return found
+
+
 def overdone() -> dict[str, Any]:
     """A clone that is more like its author than the author is, recites, and whose verdict is that."""
     found = full()

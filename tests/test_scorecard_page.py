@@ -42,6 +42,7 @@ KINDS = {
     "with-rival": scorecards.with_rival,
     "nobody": scorecards.nobody_to_compare_with,
     "letters": scorecards.letters,
+    "unbroken": scorecards.unbroken,
 }
 SECTIONS = ("voice", "habits", "fit", "guardrails", "examples", "votes", "cost", "methods")
 QUICK_SECTIONS = ("fit", "cost", "methods")

@@ -38,7 +38,7 @@ def nothing(why: str) -> str:
     return f'<p class="nothing">{escape(why)}</p>'
 
 
-def badge(text: str, kind: str = "plain") -> str:
+def badge(text: str, kind: str) -> str:
     """A short label."""
     return f'<span class="badge {kind}">{escape(text)}</span>'
 

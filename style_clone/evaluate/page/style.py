@@ -136,7 +136,7 @@ svg .halo { stroke: var(--card); stroke-width: 5; stroke-linecap: square; }
 
 _REST = """
 .scroll { overflow-x: auto; margin-top: 12px; }
-.plain { border-collapse: collapse; width: 100%; font-size: 0.93rem; font-variant-numeric: tabular-nums;
+table.plain { border-collapse: collapse; width: 100%; font-size: 0.93rem; font-variant-numeric: tabular-nums;
   overflow-wrap: normal; }
 .interval { white-space: nowrap; }
 .scroll :is(tbody th, thead th:first-child) { position: sticky; left: 0; background: var(--card); }
