@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
+from style_clone.addresses import other_machine
 from style_clone.conversation import Turn
 from style_clone.errors import MissingStage, ServingError, StyleCloneError
-from style_clone.loopback import other_machine
 from style_clone.register import Registers, from_json
 
 if TYPE_CHECKING:

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast, get_args
-from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
 
+from style_clone.addresses import is_address, other_machine
 from style_clone.errors import UsageError
-from style_clone.loopback import other_machine
 from style_clone.workspace import Workspace
 
 ServeAs = Literal["auto", "adapters", "merged", "apart"]
@@ -61,7 +60,7 @@ class Settings:
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
         """Read STYLE_CLONE_HOME, _DATABASE_URL, _URL, _API_KEY, _SERVE_AS, _ENGINE_URL and _ENGINE_KEY.
 
-        Raises UsageError for a home that is a file, a way to serve that there is not, and an engine's address that is none.
+        Raises UsageError for a home that is a file, a way to serve that there is not, and an address that is none.
         """
         home = Path(environment.get("STYLE_CLONE_HOME") or user_data_path("style-clone")).expanduser().absolute()
         if home.exists() and not home.is_dir():
@@ -69,7 +68,9 @@ class Settings:
         return cls(
             home=home,
             database_url=environment.get("STYLE_CLONE_DATABASE_URL") or Workspace(home).database_url,
-            endpoint_url=environment.get("STYLE_CLONE_URL") or None,
+            endpoint_url=_root(
+                environment.get("STYLE_CLONE_URL"), "STYLE_CLONE_URL", "http://127.0.0.1:8000", "STYLE_CLONE_API_KEY"
+            ),
             api_key=environment.get("STYLE_CLONE_API_KEY") or None,
             serve_as=_serve_as(environment.get("STYLE_CLONE_SERVE_AS") or None),
             engine_url=engine_root(environment.get("STYLE_CLONE_ENGINE_URL")),
@@ -79,23 +80,19 @@ class Settings:
 
 def engine_root(url: str | None) -> str | None:
     """An engine's address without /v1 at its end; None for none. Raises UsageError for what is no address."""
+    return _root(url, "the engine's address", "http://127.0.0.1:8001", "STYLE_CLONE_ENGINE_KEY")
+
+
+def _root(url: str | None, what: str, example: str, key: str) -> str | None:
+    """The address of a server without /v1. What is none is not quoted: it may hold a key."""
     if not url:
         return None
-    if not _is_root(url):
+    if not is_address(url):
         raise UsageError(
-            "the engine's address is no http:// or https:// address of a server",
-            mend="For example: http://127.0.0.1:8001. The key does not belong in it: set STYLE_CLONE_ENGINE_KEY.",
+            f"{what} is no http:// or https:// address of a server",
+            mend=f"For example: {example}. The key does not belong in it: set {key}.",
         )
     return url.rstrip("/").removesuffix("/v1").rstrip("/")
-
-
-def _is_root(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is no number
-        return False
-    return known and not parts.query and not parts.username
 
 
 def _serve_as(text: str | None) -> ServeAs | None:

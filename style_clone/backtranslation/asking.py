@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from style_clone.addresses import is_address, is_loopback
 from style_clone.conversation import Turn
 from style_clone.errors import ServingError, UsageError
-from style_clone.loopback import is_loopback
 
 TRIES = 5
 FIRST_WAIT_SECONDS = 1.0
@@ -33,9 +33,13 @@ class Endpoint:
     @classmethod
     def parse(cls, url: str, model: str, key: str | None = None) -> Endpoint:
         """An endpoint as a user names it: a host alone is completed with /v1. Raises UsageError."""
-        parts = urlsplit(url if "//" in url else f"http://{url}")
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UsageError(f"--endpoint {url} is no URL", mend="For example: --endpoint http://127.0.0.1:8000/v1")
+        whole = url if "//" in url else f"http://{url}"
+        if not is_address(whole):
+            raise UsageError(
+                "--endpoint is no http:// or https:// address of a server",
+                mend="For example: --endpoint http://127.0.0.1:8000/v1. A key does not belong in it: set OPENAI_API_KEY.",
+            )
+        parts = urlsplit(whole)
         path = parts.path.rstrip("/").removesuffix("/chat/completions") or "/v1"
         return cls(f"{parts.scheme}://{parts.netloc}{path}", model, key)
 

@@ -27,8 +27,8 @@ def command(check: bool, port: int | None, as_json: bool) -> None:
       style-clone demo --check --json
     """
     from style_clone import demo
+    from style_clone.addresses import LOOPBACK
     from style_clone.cli.scorecard_print import print_scorecard
-    from style_clone.loopback import LOOPBACK
     from style_clone.models import DEFAULT_BASE
     from style_clone.serving import endpoint
     from style_clone.ui.run import choose_port, launch

@@ -6,9 +6,9 @@ from contextlib import ExitStack
 
 import click
 
+from style_clone.addresses import LOOPBACK
 from style_clone.cli.options import json_option, print_json, settings
 from style_clone.cli.terminal import progress
-from style_clone.loopback import LOOPBACK
 
 
 @click.command()

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, get_args
 
 import click
 
+from style_clone.addresses import LOOPBACK, is_loopback
 from style_clone.cli.options import json_option, print_json, settings
 from style_clone.cli.terminal import progress
-from style_clone.loopback import LOOPBACK, is_loopback
 from style_clone.settings import ServeAs, Settings, engine_root
 
 if TYPE_CHECKING:

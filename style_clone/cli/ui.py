@@ -8,9 +8,9 @@ from contextlib import ExitStack
 
 import click
 
+from style_clone.addresses import LOOPBACK
 from style_clone.cli.options import json_option, settings
 from style_clone.cli.terminal import progress
-from style_clone.loopback import LOOPBACK
 from style_clone.models import DEFAULT_BASE
 
 

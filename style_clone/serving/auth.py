@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from starlette.requests import Request
 
+from style_clone.addresses import is_loopback
 from style_clone.errors import StorageError, UsageError
-from style_clone.loopback import is_loopback
 from style_clone.serving.refusal import Refusal, later
 
 if TYPE_CHECKING:

@@ -20,9 +20,9 @@ from typing import Any
 
 import httpx
 
+from style_clone.addresses import other_machine
 from style_clone.conversation import Turn, read_pairs
 from style_clone.errors import ServingError
-from style_clone.loopback import other_machine
 from style_clone.progress import Event, Report, silent
 from style_clone.workspace import SLUG, Workspace
 

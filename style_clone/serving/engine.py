@@ -23,8 +23,8 @@ from typing import Protocol
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
+from style_clone.addresses import LOOPBACK
 from style_clone.errors import EngineError
-from style_clone.loopback import LOOPBACK
 from style_clone.progress import Event, Report, silent
 from style_clone.serving import tuning
 from style_clone.serving.keeper import GRACE_SECONDS

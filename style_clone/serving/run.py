@@ -18,8 +18,8 @@ import uvicorn
 from starlette.applications import Starlette
 
 from style_clone import models
+from style_clone.addresses import LOOPBACK, is_loopback
 from style_clone.errors import EngineError, PortTaken, StyleCloneError, UsageError
-from style_clone.loopback import LOOPBACK, is_loopback
 from style_clone.persona import Persona
 from style_clone.progress import Event, Report, silent
 from style_clone.readiness import tell_ready

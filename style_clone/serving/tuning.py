@@ -15,8 +15,8 @@ from typing import Any
 import psutil
 
 from style_clone import precision
+from style_clone.addresses import LOOPBACK
 from style_clone.errors import EngineError, StyleCloneError
-from style_clone.loopback import LOOPBACK
 from style_clone.precision import Precision
 from style_clone.settings import PRIVATE_ENVIRONMENT, QUIET_ENVIRONMENT
 from style_clone.workspace import PersonaFolder, read_json

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from style_clone import jobs
+from style_clone.addresses import LOOPBACK
 from style_clone.client import Address
 from style_clone.errors import PortTaken, UsageError
-from style_clone.loopback import LOOPBACK
 from style_clone.models import DEFAULT_BASE
 from style_clone.settings import PRIVATE_ENVIRONMENT, Settings
 from style_clone.workspace import Workspace, own_prefix, storage_errors

@@ -1,4 +1,4 @@
-"""This machine's own address, and what is none of its own: what is sent there leaves it."""
+"""Addresses of servers: what is one, and which are on this machine, so that nothing leaves it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,16 @@ def is_loopback(host: str) -> bool:
         return ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def is_address(url: str) -> bool:
+    """Whether it is an http:// or https:// address of a server, with no user and no query in it, where keys would be."""
+    try:
+        parts = urlsplit(url)
+        known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, or half of an IPv6 address
+        return False
+    return known and not parts.query and not parts.username
 
 
 def other_machine(url: str | None) -> str | None:
