@@ -46,6 +46,14 @@ def test_the_page_loads_nothing_from_outside(served: tuple[str, Path]) -> None:
     assert config["stylesheets"] == []
 
 
+def test_the_page_says_where_the_writing_goes(served: tuple[str, Path], tmp_path: Path) -> None:
+    assert "It never leaves this machine." in get(served[0]).text
+    with page_process("http://gpu.example.com:8000", "none", tmp_path / "home") as url:
+        html = get(url).text
+    assert "go to gpu.example.com." in html
+    assert "never leaves" not in html
+
+
 def test_the_browser_is_told_to_load_nothing_from_outside(served: tuple[str, Path]) -> None:
     policy = get(served[0]).headers["content-security-policy"]
     assert "default-src 'self'" in policy

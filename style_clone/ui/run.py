@@ -75,7 +75,7 @@ def launch(
     # A name that resolves to loopback is not enough: other sites could point theirs here and read the page.
     allowed = list(names) or ([host, "localhost"] if host == LOOPBACK else ["*"])
     middleware = [Middleware(Guard), Middleware(TrustedHostMiddleware, allowed_hosts=allowed)]
-    blocks = build_page(Desk(settings.workspace, endpoint, base, settings.database_url))
+    blocks = build_page(Desk(settings.workspace, endpoint, base, settings.database_url), settings.elsewhere)
     url = _listen(
         blocks.queue(default_concurrency_limit=None),
         host,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -20,17 +21,24 @@ from style_clone.ui.views.voting import refreshed as vote_refreshed
 from style_clone.ui.views.voting import vote_tab
 from style_clone.ui.views.writing import writing_tab
 
-TITLE = (
-    '<div class="sc-title"><h1>style<b>-clone</b></h1>'
-    "<p>Your own writing becomes a small model that writes like you. It never leaves this machine.</p></div>"
-)
 _DAY_SECONDS = 24 * 60 * 60
 
 
-def build_page(desk: Desk) -> gr.Blocks:
+def title(elsewhere: str | None) -> str:
+    """The name, what this is and where the writing goes: `elsewhere` is the host that clones are asked on, if another's."""
+    goes = (
+        f"Chats, and prompts that quote it, go to {escape(elsewhere)}" if elsewhere else "It never leaves this machine"
+    )
+    return (
+        '<div class="sc-title"><h1>style<b>-clone</b></h1>'
+        f"<p>Your own writing becomes a small model that writes like you. {goes}.</p></div>"
+    )
+
+
+def build_page(desk: Desk, elsewhere: str | None = None) -> gr.Blocks:
     """The page, wired and ready to launch. Uploads that were never read go after a day."""
     with gr.Blocks(title="style-clone", analytics_enabled=False, delete_cache=(3600, _DAY_SECONDS)) as page:
-        gr.HTML(TITLE)
+        gr.HTML(title(elsewhere))
         current = gr.State(None)
         with gr.Tabs() as tabs:
             writing = writing_tab(desk, current)
