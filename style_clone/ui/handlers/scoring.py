@@ -22,8 +22,9 @@ GRACE_SECONDS = 15.0
 STAGES = {"model": "Getting the base model ready", "evaluate": "Measuring"}
 OFFER = "The clone has not been measured yet."
 HINT = (
-    "Measure takes about half an hour: the clone, the base model and the best prompts answer messages none of them has seen, "
-    "and voice, habits, fit and guardrails say which is nearest. Quick takes about a minute, and looks at held-out fit only."
+    "Measure takes half an hour, or an hour and more on a slower machine: the clone, the base model and the best prompts "
+    "answer messages none of them has seen, and voice, habits, fit and guardrails say which is nearest. Quick takes about a "
+    "minute, and looks at held-out fit only."
 )
 """What the two buttons do."""
 STALE = "This scorecard is of another adapter or other test replies than there are now."
