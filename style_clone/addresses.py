@@ -5,6 +5,8 @@ from __future__ import annotations
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from style_clone.errors import UsageError
+
 LOOPBACK = "127.0.0.1"
 
 
@@ -26,6 +28,16 @@ def is_address(url: str) -> bool:
     except ValueError:  # a port that is no number, or half of an IPv6 address
         return False
     return known and not parts.query and not parts.username
+
+
+def check_address(url: str, what: str, *, example: str, key: str) -> None:
+    """Raises UsageError for what is no address, by the name `what`. It is not quoted: it may hold a key, which belongs in the
+    environment's variable `key`."""
+    if not is_address(url):
+        raise UsageError(
+            f"{what} is no http:// or https:// address of a server",
+            mend=f"For example: {example}. The key does not belong in it: set {key}.",
+        )
 
 
 def other_machine(url: str | None) -> str | None:

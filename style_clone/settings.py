@@ -9,7 +9,7 @@ from typing import Literal, cast, get_args
 
 from platformdirs import user_data_path
 
-from style_clone.addresses import is_address, other_machine
+from style_clone.addresses import check_address, other_machine
 from style_clone.errors import UsageError
 from style_clone.workspace import Workspace
 
@@ -54,7 +54,7 @@ class Settings:
     @property
     def elsewhere(self) -> str | None:
         """The host of the endpoint or engine that was named, where it is another machine: prompts are sent there."""
-        return other_machine(self.endpoint_url or self.engine_url)
+        return other_machine(self.endpoint_url) or other_machine(self.engine_url)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -84,14 +84,10 @@ def engine_root(url: str | None) -> str | None:
 
 
 def _root(url: str | None, what: str, example: str, key: str) -> str | None:
-    """The address of a server without /v1. What is none is not quoted: it may hold a key."""
+    """The address of a server without /v1, as `check_address` has it; None for none."""
     if not url:
         return None
-    if not is_address(url):
-        raise UsageError(
-            f"{what} is no http:// or https:// address of a server",
-            mend=f"For example: {example}. The key does not belong in it: set {key}.",
-        )
+    check_address(url, what, example=example, key=key)
     return url.rstrip("/").removesuffix("/v1").rstrip("/")
 
 

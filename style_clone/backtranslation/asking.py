@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from style_clone.addresses import is_address, is_loopback
+from style_clone.addresses import check_address, is_loopback
 from style_clone.conversation import Turn
-from style_clone.errors import ServingError, UsageError
+from style_clone.errors import ServingError
 
 TRIES = 5
 FIRST_WAIT_SECONDS = 1.0
@@ -34,11 +34,7 @@ class Endpoint:
     def parse(cls, url: str, model: str, key: str | None = None) -> Endpoint:
         """An endpoint as a user names it: a host alone is completed with /v1. Raises UsageError."""
         whole = url if "//" in url else f"http://{url}"
-        if not is_address(whole):
-            raise UsageError(
-                "--endpoint is no http:// or https:// address of a server",
-                mend="For example: --endpoint http://127.0.0.1:8000/v1. A key does not belong in it: set OPENAI_API_KEY.",
-            )
+        check_address(whole, "--endpoint", example="--endpoint http://127.0.0.1:8000/v1", key="OPENAI_API_KEY")
         parts = urlsplit(whole)
         path = parts.path.rstrip("/").removesuffix("/chat/completions") or "/v1"
         return cls(f"{parts.scheme}://{parts.netloc}{path}", model, key)

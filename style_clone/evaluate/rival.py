@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from style_clone.addresses import is_address
+from style_clone.addresses import check_address
 from style_clone.client import connect, list_models
 from style_clone.errors import MissingStage, ServingError, UsageError
 from style_clone.evaluate.answers import Answers, Question
@@ -31,11 +31,7 @@ class Rival:
         Raises UsageError where there is none or a choice of several, and for what is no address, ServingError where it does
         not answer.
         """
-        if not is_address(url):
-            raise UsageError(
-                "--rival is no http:// or https:// address of a server",
-                mend=f"For example: --rival http://127.0.0.1:11434. The key does not belong in it: set {KEY_VARIABLE}.",
-            )
+        check_address(url, "--rival", example="--rival http://127.0.0.1:11434", key=KEY_VARIABLE)
         rival = cls(url, model or "", key)
         with _its_words():
             if model is None:
