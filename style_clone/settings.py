@@ -9,7 +9,7 @@ from typing import Literal, cast, get_args
 
 from platformdirs import user_data_path
 
-from style_clone.addresses import check_address, other_machine
+from style_clone.addresses import check_address
 from style_clone.errors import UsageError
 from style_clone.workspace import Workspace
 
@@ -50,11 +50,6 @@ class Settings:
     def workspace(self) -> Workspace:
         """The workspace under `home`."""
         return Workspace(self.home)
-
-    @property
-    def elsewhere(self) -> str | None:
-        """The host of the endpoint or engine that was named, where it is another machine: prompts are sent there."""
-        return other_machine(self.endpoint_url) or other_machine(self.engine_url)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:

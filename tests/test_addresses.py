@@ -35,23 +35,6 @@ def test_the_other_machine_that_a_url_names(url: str | None, host: str | None) -
     assert other_machine(url) == host
 
 
-@pytest.mark.parametrize(
-    ("environment", "host"),
-    [
-        ({}, None),
-        ({"STYLE_CLONE_URL": "http://127.0.0.1:8000"}, None),
-        ({"STYLE_CLONE_URL": "https://clone.example.com"}, "clone.example.com"),
-        ({"STYLE_CLONE_ENGINE_URL": "http://gpu.example.com:8001"}, "gpu.example.com"),
-        (
-            {"STYLE_CLONE_URL": "http://127.0.0.1:8000", "STYLE_CLONE_ENGINE_URL": "http://gpu.example.com"},
-            "gpu.example.com",
-        ),
-    ],
-)
-def test_where_prompts_go_by_the_environment(environment: dict[str, str], host: str | None) -> None:
-    assert Settings.from_environment(environment).elsewhere == host
-
-
 NONE = [
     "127.0.0.1:8000",
     "localhost:8000",

@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +107,33 @@ def test_a_running_endpoint_on_another_base_is_told(settings: Settings) -> None:
             assert found.base == "tiny"
         with pytest.raises(ServingError, match="serves tiny, not huge"), endpoint.start(settings, base="huge"):
             pass
+
+
+@pytest.mark.parametrize(
+    ("environment", "host"),
+    [
+        ({}, None),
+        ({"STYLE_CLONE_URL": "http://127.0.0.1:8000"}, None),
+        ({"STYLE_CLONE_URL": "https://clone.example.com"}, "clone.example.com"),
+        ({"STYLE_CLONE_ENGINE_URL": "http://gpu.example.com:8001"}, "gpu.example.com"),
+        (
+            {"STYLE_CLONE_URL": "http://127.0.0.1:8000", "STYLE_CLONE_ENGINE_URL": "http://gpu.example.com"},
+            "gpu.example.com",
+        ),
+    ],
+)
+def test_where_prompts_go_by_the_environment(environment: dict[str, str], host: str | None, home: Path) -> None:
+    found = Settings.from_environment({**environment, "STYLE_CLONE_HOME": str(home)})
+    assert endpoint.elsewhere(found) == host
+
+
+def test_an_endpoint_that_runs_says_where_its_engine_is(settings: Settings) -> None:
+    with answering() as url:
+        for engine in (None, "gpu.example.com"):
+            with endpoint.announced(settings.workspace, replace(notice(url), elsewhere=engine)):
+                assert endpoint.elsewhere(settings) == engine
+                with endpoint.start(settings) as found:
+                    assert found.elsewhere == engine
 
 
 def test_an_endpoint_elsewhere_is_taken_from_the_environment(home: Path) -> None:

@@ -135,4 +135,5 @@ def _fully(
         endpoint.when_asked(served, base=base.source, all_ready=apart, report=report) as answering,
         Store(found.database_url) as store,
     ):
-        return evaluate(folder, Tools(base, answering, embed, store, rival, found.elsewhere), options, report=report)
+        tools = Tools(base, answering, embed, store, rival, endpoint.elsewhere(served))
+        return evaluate(folder, tools, options, report=report)

@@ -13,13 +13,14 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
 import httpx
 
+from style_clone.addresses import other_machine
 from style_clone.client import Address, connect
 from style_clone.errors import ServingError, StorageError
 from style_clone.progress import Event, Report, silent
@@ -40,23 +41,29 @@ _LOOK_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where an endpoint is. `url` is its root without /v1; `key` is None where none is needed, or none was made yet."""
+    """Where an endpoint is. `url` is its root without /v1; `key` is None where none is needed, or none was made yet.
+
+    `elsewhere` is the host that prompts are sent to, where it or its engine is known to be another machine.
+    """
 
     url: str
     key: str | None = None
     base: str = ""
     needs_key: bool = True
+    elsewhere: str | None = None
 
 
 @dataclass(frozen=True)
 class Notice:
-    """endpoint.json. `asked` is the base model as it was asked for: a name, a hub id or a folder."""
+    """endpoint.json. `asked` is the base model as it was asked for: a name, a hub id or a folder; `elsewhere` is the host of
+    its engine, where that is another machine."""
 
     url: str
     pid: int
     base: str
     asked: str
     needs_key: bool
+    elsewhere: str | None = None
 
 
 def find(workspace: Workspace) -> Endpoint | None:
@@ -64,7 +71,7 @@ def find(workspace: Workspace) -> Endpoint | None:
     notice = _read_notice(workspace)
     if notice is None or not _is_up(notice):
         return None
-    return Endpoint(notice.url, base=notice.base, needs_key=notice.needs_key)
+    return Endpoint(notice.url, base=notice.base, needs_key=notice.needs_key, elsewhere=notice.elsewhere)
 
 
 @contextmanager
@@ -72,10 +79,24 @@ def start(settings: Settings, *, base: str | None = None, report: Report = silen
     """An endpoint to talk to during the block, with a key of its own: the one STYLE_CLONE_URL names, the one that runs on
     this home folder, or else one started for the block and stopped after it. Raises ServingError."""
     if settings.endpoint_url is not None:
-        yield Endpoint(settings.endpoint_url, settings.api_key, needs_key=settings.api_key is not None)
+        yield _named(settings.endpoint_url, settings)
         return
     with _found_or_started(settings, base, report) as endpoint, _session_key(settings, endpoint) as key:
-        yield Endpoint(endpoint.url, key, endpoint.base, endpoint.needs_key)
+        yield replace(endpoint, key=key)
+
+
+def elsewhere(settings: Settings) -> str | None:
+    """The host that prompts would be sent to by `start`, where the endpoint or its engine is another machine."""
+    if settings.endpoint_url is not None:
+        return _named(settings.endpoint_url, settings).elsewhere
+    running = find(settings.workspace)
+    return running.elsewhere if running is not None else other_machine(settings.engine_url)
+
+
+def _named(url: str, settings: Settings) -> Endpoint:
+    key = settings.api_key
+    afar = other_machine(url) or other_machine(settings.engine_url)
+    return Endpoint(url, key, needs_key=key is not None, elsewhere=afar)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from style_clone import models
-from style_clone.addresses import LOOPBACK, is_loopback
+from style_clone.addresses import LOOPBACK, is_loopback, other_machine
 from style_clone.errors import EngineError, PortTaken, StyleCloneError, UsageError
 from style_clone.persona import Persona
 from style_clone.progress import Event, Report, silent
@@ -108,7 +108,9 @@ def starting(
         store = stack.enter_context(Store(settings.database_url))
         asked = base or default_base(workspace)
         engine, served, own = _engine(stack, settings, asked, serve_as or settings.serve_as or "auto", report)
-        notice = endpoint.Notice(address(listener), os.getpid(), served.name, asked, keys)
+        notice = endpoint.Notice(
+            address(listener), os.getpid(), served.name, asked, keys, other_machine(settings.engine_url)
+        )
         yield Service(engine, served, workspace, store, listener, notice, own)
 
 

@@ -14,9 +14,9 @@ from typing import Any
 
 from style_clone import jobs
 from style_clone.addresses import LOOPBACK
-from style_clone.client import Address
 from style_clone.errors import PortTaken, UsageError
 from style_clone.models import DEFAULT_BASE
+from style_clone.serving.endpoint import Endpoint
 from style_clone.settings import PRIVATE_ENVIRONMENT, Settings
 from style_clone.workspace import Workspace, own_prefix, storage_errors
 
@@ -48,7 +48,7 @@ class Page:
 
 def launch(
     settings: Settings,
-    endpoint: Address,
+    endpoint: Endpoint,
     *,
     host: str = LOOPBACK,
     port: int | None = None,
@@ -75,7 +75,7 @@ def launch(
     # A name that resolves to loopback is not enough: other sites could point theirs here and read the page.
     allowed = list(names) or ([host, "localhost"] if host == LOOPBACK else ["*"])
     middleware = [Middleware(Guard), Middleware(TrustedHostMiddleware, allowed_hosts=allowed)]
-    blocks = build_page(Desk(settings.workspace, endpoint, base, settings.database_url), settings.elsewhere)
+    blocks = build_page(Desk(settings.workspace, endpoint, base, settings.database_url), endpoint.elsewhere)
     url = _listen(
         blocks.queue(default_concurrency_limit=None),
         host,
